@@ -1,0 +1,60 @@
+//! ARP about VIPs: only the host that holds one speaks of it.
+//!
+//! Every host accepts packets for every VIP (its kernel has a local route), so its kernel would answer for all of them
+//! and name them as the sender of its own requests. Inbound requests for a VIP that is not held are dropped; outbound
+//! requests get the host's own address as their sender; no sysctl is needed.
+
+use crate::net::arp::Arp;
+use crate::net::bytes::Packet;
+use crate::net::ethernet::LEN;
+use crate::wire::address::Address;
+use crate::wire::control::Control;
+use crate::wire::directory::Key;
+use crate::wire::link::Link;
+
+use super::service;
+use super::tables::Tables;
+use super::verdict::Verdict;
+
+/// Decides about ARP that came in.
+#[inline(always)]
+pub fn incoming<P: Packet, T: Tables>(packet: &P, tables: &T, control: &Control) -> Result<Verdict, Verdict> {
+    let arp = packet.header::<Arp>(LEN).ok_or(Verdict::Runt)?;
+    if arp.is_ipv4_over_ethernet()
+        && arp.operation.load() == Arp::REQUEST
+        && foreign_vip(tables, control, arp.target.load())?
+    {
+        return Ok(Verdict::ArpSilenced);
+    }
+    Ok(Verdict::Arp)
+}
+
+/// Decides about ARP that this host is about to send.
+#[inline(always)]
+pub fn outgoing<P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    control: &Control,
+    link: &Link,
+) -> Result<Verdict, Verdict> {
+    let arp = packet.header::<Arp>(LEN).ok_or(Verdict::Runt)?;
+    if !arp.is_ipv4_over_ethernet() || !foreign_vip(tables, control, arp.sender.load())? {
+        return Ok(Verdict::Arp);
+    }
+    let own = link.address.get() as u32;
+    if arp.operation.load() != Arp::REQUEST || arp.target.load() == arp.sender.load() || own == 0 {
+        return Ok(Verdict::ArpAnnounceStopped);
+    }
+    packet.header_mut::<Arp>(LEN).ok_or(Verdict::Runt)?.sender.store(own);
+    Ok(Verdict::ArpSenderMasked)
+}
+
+/// Whether an address is a VIP that this host does not hold.
+#[inline(always)]
+fn foreign_vip<T: Tables>(tables: &T, control: &Control, address: u32) -> Result<bool, Verdict> {
+    let key = Key::vip(Address::v4(address));
+    match service::look_up(tables, control, &key)? {
+        (Some(slot), _) => Ok(!tables.vip(slot.vip).ok_or(Verdict::TableTorn)?.held(tables.now())),
+        (None, _) => Ok(false),
+    }
+}

@@ -1,0 +1,108 @@
+//! Every way out of the packet path, by name.
+
+/// What becomes of the packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Up the stack of this host, unchanged.
+    Pass,
+    /// Nowhere.
+    Drop,
+    /// Out of the interface it came in by, as rewritten.
+    Transmit,
+    /// Nowhere, and something is wrong with pivot itself.
+    Abort,
+}
+
+macro_rules! verdicts {
+    ($($(#[$doc:meta])+ $variant:ident = $number:literal, $name:literal, $action:ident;)+) => {
+        /// A way out of the packet path. Its number is its index in the counters.
+        #[must_use]
+        #[repr(u8)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Verdict { $($(#[$doc])+ $variant = $number,)+ }
+
+        impl Verdict {
+            /// Every verdict, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Its name for people and for metrics.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// What becomes of the packet.
+            #[inline(always)]
+            #[must_use]
+            pub const fn action(self) -> Action {
+                match self { $(Self::$variant => Action::$action,)+ }
+            }
+        }
+    };
+}
+
+verdicts! {
+    /// Shorter than its headers say, before it is known to be a VIP's.
+    Runt = 0, "pass-runt", Pass;
+    /// Neither IP nor ARP.
+    NotIp = 1, "pass-not-ip", Pass;
+    /// Addressed to another host's MAC: a switch floods.
+    OtherHost = 2, "pass-other-host", Pass;
+    /// No valid IPv4 header.
+    BadHeader = 3, "pass-bad-ip-header", Pass;
+    /// A fragment: it may carry no ports.
+    Fragment = 4, "pass-fragment", Pass;
+    /// A transport protocol that is not balanced.
+    NotBalanced = 5, "pass-protocol", Pass;
+    /// Address, port and protocol are those of no service.
+    NotService = 6, "pass-not-service", Pass;
+    /// A service's packet on a host that does not hold the VIP: its director sent it here.
+    NotHeld = 7, "pass-vip-not-held", Pass;
+    /// The flow's backend runs on this host.
+    Local = 8, "pass-local-backend", Pass;
+    /// ARP that is not about a VIP, or is about one that this host holds.
+    Arp = 9, "pass-arp", Pass;
+    /// ARP about a VIP that this host does not hold.
+    ArpSilenced = 10, "drop-arp-vip-not-held", Drop;
+    /// A service's packet whose lengths contradict each other.
+    Malformed = 11, "drop-malformed", Drop;
+    /// The backend's MAC is not known.
+    Unresolved = 12, "drop-backend-unresolved", Drop;
+    /// A reset that no backend can be told of, or a segment from no single host: that is never answered.
+    ResetUnheard = 13, "drop-reset-unheard", Drop;
+    /// Sent to a backend by rewrite of the destination MAC.
+    Forwarded = 14, "tx-forwarded", Transmit;
+    /// Answered with a TCP reset: no backend takes new flows.
+    ResetNoBackend = 15, "tx-reset-no-backend", Transmit;
+    /// Answered with a TCP reset: the flow's backend was marked down.
+    ResetBackendDown = 16, "tx-reset-backend-down", Transmit;
+    /// A table lacks an element that another refers to.
+    TableTorn = 17, "abort-table", Abort;
+    /// Agent: the kernel was handed the backend's listening socket for a connection to a VIP.
+    Steered = 18, "steer-assigned", Pass;
+    /// Agent: nothing listens on the backend's address and port.
+    SteerNoListener = 19, "steer-no-listener", Pass;
+    /// Agent: a listener was put into the table of listeners.
+    ListenerFound = 20, "steer-listener-found", Pass;
+    /// Agent: the kernel does not take the listener into the table; it is assigned to each SYN instead.
+    SteerFallback = 21, "steer-fallback", Pass;
+    /// Agent: the kernel refused the listener both ways.
+    SteerRefused = 22, "steer-refused", Pass;
+    /// Egress: an ARP request that named a VIP not held as its sender, given the host's own address.
+    ArpSenderMasked = 23, "egress-arp-sender-masked", Pass;
+    /// Egress: another ARP that would have announced a VIP not held.
+    ArpAnnounceStopped = 24, "egress-arp-stopped", Drop;
+}
+
+const _: () = {
+    let mut i = 0;
+    while i < Verdict::ALL.len() {
+        assert!(Verdict::ALL[i] as usize == i, "a verdict's number is its place in the list");
+        i += 1;
+    }
+};
+
+/// Counters of one CPU: a whole number of cache lines, so that CPUs do not share any.
+pub const STRIDE: u32 = 64;
+
+const _: () = assert!(Verdict::ALL.len() <= STRIDE as usize);

@@ -1,0 +1,87 @@
+//! An IPv4 or IPv6 address as two 64-bit words.
+
+#[cfg(feature = "host")]
+use std::net::{IpAddr, Ipv6Addr};
+
+/// An IP address in network byte order; an IPv4 address is the IPv4-mapped IPv6 one (RFC 4291 section 2.5.5.2).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Address {
+    /// The first eight bytes, as they lie in memory.
+    pub high: u64,
+    /// The last eight bytes, as they lie in memory.
+    pub low: u64,
+}
+
+const _: () = assert!(size_of::<Address>() == 16);
+
+impl Address {
+    /// Bytes 8..12 of every IPv4-mapped address.
+    const MAPPED: u32 = u32::from_ne_bytes([0, 0, 0xff, 0xff]);
+
+    /// The mapped form of an IPv4 address whose bytes lie in memory as those of `address` do.
+    #[inline(always)]
+    #[must_use]
+    pub const fn v4(address: u32) -> Self {
+        Self { high: 0, low: Self::pair(Self::MAPPED, address) }
+    }
+
+    /// The last four bytes: the IPv4 address, if it is one.
+    #[inline(always)]
+    #[must_use]
+    pub const fn low_half(self) -> u32 {
+        if cfg!(target_endian = "little") { (self.low >> 32) as u32 } else { self.low as u32 }
+    }
+
+    #[inline(always)]
+    const fn pair(first: u32, second: u32) -> u64 {
+        if cfg!(target_endian = "little") {
+            first as u64 | (second as u64) << 32
+        } else {
+            (first as u64) << 32 | second as u64
+        }
+    }
+}
+
+#[cfg(feature = "host")]
+impl From<IpAddr> for Address {
+    fn from(address: IpAddr) -> Self {
+        let bytes = match address {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+            IpAddr::V6(v6) => v6.octets(),
+        };
+        let half = |at: usize| u64::from_ne_bytes(core::array::from_fn(|i| bytes[at + i]));
+        Self { high: half(0), low: half(8) }
+    }
+}
+
+#[cfg(feature = "host")]
+impl From<Address> for IpAddr {
+    fn from(address: Address) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&address.high.to_ne_bytes());
+        bytes[8..].copy_from_slice(&address.low.to_ne_bytes());
+        IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn ipv4_is_its_mapped_form_both_ways() {
+        let ip = Ipv4Addr::new(10, 1, 2, 3);
+        let address = Address::v4(u32::from_ne_bytes(ip.octets()));
+        assert_eq!(address, Address::from(IpAddr::V4(ip)));
+        assert_eq!(IpAddr::from(address), IpAddr::V4(ip));
+        assert_eq!(address.low_half(), u32::from_ne_bytes(ip.octets()));
+    }
+
+    #[test]
+    fn ipv6_keeps_its_bytes() {
+        let ip: IpAddr = "2001:db8::1:2".parse().unwrap();
+        assert_eq!(IpAddr::from(Address::from(ip)), ip);
+    }
+}

@@ -1,0 +1,70 @@
+//! pivot's BPF programs: entries here, maps in [`maps`], the packet path's traits bound to kernel memory in [`packet`]
+//! and [`tables`].
+//!
+//! An entry runs the path of lb-common, which counts, and maps the verdict's action onto the hook's.
+
+#![no_std]
+#![no_main]
+
+mod maps;
+mod packet;
+mod socket;
+mod tables;
+
+use aya_ebpf::bindings::sk_action::SK_PASS;
+use aya_ebpf::bindings::{TC_ACT_OK, TC_ACT_SHOT, xdp_action};
+use aya_ebpf::macros::{classifier, sk_lookup, xdp};
+use aya_ebpf::programs::{SkLookupContext, TcContext, XdpContext};
+use lb_common::path::run;
+use lb_common::path::verdict::{Action, Verdict};
+
+use packet::{SkbPacket, XdpPacket};
+use tables::KernelTables;
+
+/// Director: every frame that comes in by an interface.
+#[xdp]
+fn pivot_xdp(ctx: XdpContext) -> u32 {
+    // SAFETY: the kernel hands a valid xdp_md to an XDP program.
+    let interface = unsafe { (*ctx.ctx).ingress_ifindex };
+    match run::run(&mut XdpPacket::new(ctx), &KernelTables, interface).action() {
+        Action::Pass => xdp_action::XDP_PASS,
+        Action::Drop => xdp_action::XDP_DROP,
+        Action::Transmit => xdp_action::XDP_TX,
+        Action::Abort => xdp_action::XDP_ABORTED,
+    }
+}
+
+/// Backend agent: learns the listeners of the services that run here from the connections that come in. Never drops.
+#[classifier]
+fn pivot_steer(ctx: TcContext) -> i32 {
+    socket::learn(&SkbPacket::new(ctx));
+    TC_ACT_OK
+}
+
+/// Backend agent: hands connections to a VIP to the listener of the service that runs here. Never refuses.
+#[sk_lookup]
+fn pivot_listen(ctx: SkLookupContext) -> u32 {
+    socket::hand_over(&ctx);
+    SK_PASS
+}
+
+/// Keeps a host that does not hold a VIP from speaking of it in ARP.
+#[classifier]
+fn pivot_egress(ctx: TcContext) -> i32 {
+    // SAFETY: the kernel hands a valid __sk_buff to a classifier.
+    let interface = unsafe { (*ctx.skb.skb).ifindex };
+    match run::run_outgoing(&mut SkbPacket::new(ctx), &KernelTables, interface).map(Verdict::action) {
+        Some(Action::Drop) => TC_ACT_SHOT,
+        _ => TC_ACT_OK,
+    }
+}
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,146 @@
+//! Socket steering: which listening socket takes a connection to a VIP.
+//!
+//! The kernel asks [`hand_over`] (sk_lookup, Linux 5.9) whenever it looks for a listener: for a SYN, for the ACK that
+//! brings a SYN cookie back, for a SYN that meets an old connection in TIME_WAIT. It can only hand over sockets that are in
+//! a map, so [`learn`] (TC) puts the listener there when a SYN comes in and another one, or none, is in its place.
+
+use core::ffi::c_void;
+use core::mem;
+use core::ptr;
+
+use aya_ebpf::bindings::{
+    BPF_F_CURRENT_NETNS, bpf_sk_lookup, bpf_sock, bpf_sock_tuple, bpf_sock_tuple__bindgen_ty_1,
+    bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1,
+};
+use aya_ebpf::helpers::{
+    bpf_map_delete_elem, bpf_map_lookup_elem, bpf_map_update_elem, bpf_sk_assign, bpf_sk_release, bpf_skc_lookup_tcp,
+};
+use aya_ebpf::programs::SkLookupContext;
+use lb_common::net::ipv4;
+use lb_common::path::steer::{self, Target};
+use lb_common::path::tables::Tables;
+use lb_common::path::verdict::Verdict;
+use lb_common::wire::address::Address;
+use lb_common::wire::directory::Key;
+
+use crate::maps::LISTENERS;
+use crate::packet::SkbPacket;
+use crate::tables::KernelTables;
+
+/// State of a listening socket (include/net/tcp_states.h).
+const LISTEN: u32 = 10;
+/// Address family of IPv4.
+const AF_INET: u32 = 2;
+
+/// Sees to it that the listener for this frame is in the table, if it opens a connection to a service with a backend here.
+#[inline(always)]
+pub(crate) fn learn(packet: &SkbPacket) {
+    let Some(target) = steer::target(packet, &KernelTables) else { return };
+    if let Some(verdict) = enlist(packet, &target) {
+        KernelTables.count(verdict);
+    }
+}
+
+/// Hands the kernel the listener for a connection to a VIP, if it is looking for one.
+#[inline(always)]
+pub(crate) fn hand_over(ctx: &SkLookupContext) {
+    // SAFETY: the kernel hands a valid bpf_sk_lookup to an sk_lookup program.
+    let asked: &bpf_sk_lookup = unsafe { &*ctx.lookup };
+    if asked.family != AF_INET || asked.protocol != u32::from(ipv4::TCP) {
+        return;
+    }
+    let key = Key::new(Address::v4(asked.local_ip4), (asked.local_port as u16).to_be(), ipv4::TCP);
+    let Ok(backend) = steer::listener(&KernelTables, &key, Address::v4(asked.remote_ip4), asked.remote_port) else {
+        return;
+    };
+    if LISTENERS.redirect_sk_lookup(ctx, u32::from(backend), 0).is_ok() {
+        count_steered(backend);
+        KernelTables.count(Verdict::Steered);
+    }
+}
+
+/// `None` if the listener is in its place already, the usual case.
+#[inline(always)]
+fn enlist(packet: &SkbPacket, target: &Target) -> Option<Verdict> {
+    let place = u32::from(target.backend);
+    let key = ptr::from_ref(&place).cast::<c_void>();
+    let Some(listener) = look_up(packet, target).filter(Socket::listens) else {
+        // What is in its place, if anything, is the listener of a backend that had this index before.
+        // SAFETY: a map and a key of its type.
+        unsafe { bpf_map_delete_elem(listeners(), key) };
+        return Some(Verdict::SteerNoListener);
+    };
+    // SAFETY: a map and a key of its type; what is found is a referenced socket.
+    let known = unsafe { bpf_map_lookup_elem(listeners(), key) }.cast::<bpf_sock>();
+    if !known.is_null() {
+        let known = Socket(known);
+        if ptr::eq(known.0, listener.0) {
+            return None;
+        }
+    }
+    // SAFETY: a map of sockets, a key of its type and a referenced socket, of which the map takes a reference of its own.
+    if unsafe { bpf_map_update_elem(listeners(), key, listener.0.cast(), 0) } == 0 {
+        return Some(Verdict::ListenerFound);
+    }
+    // A listener that the map does not take (one with an upper-layer protocol, such as kernel TLS).
+    // SAFETY: a valid context and a referenced socket.
+    if unsafe { bpf_sk_assign(packet.context().skb.skb.cast(), listener.0.cast(), 0) } == 0 {
+        count_steered(target.backend);
+        return Some(Verdict::SteerFallback);
+    }
+    Some(Verdict::SteerRefused)
+}
+
+#[inline(always)]
+fn count_steered(backend: u16) {
+    let Some(control) = KernelTables.control() else { return };
+    let index = KernelTables.cpu() * control.backends + u32::from(backend);
+    if let Some(counters) = KernelTables.backend_counters(index) {
+        counters.steered.add_unshared(1);
+    }
+}
+
+#[inline(always)]
+fn listeners() -> *mut c_void {
+    ptr::from_ref(&LISTENERS).cast_mut().cast()
+}
+
+/// A referenced socket; released when it goes out of scope.
+struct Socket(*mut bpf_sock);
+
+impl Socket {
+    #[inline(always)]
+    fn listens(&self) -> bool {
+        // SAFETY: referenced, hence valid.
+        unsafe { (*self.0).state == LISTEN }
+    }
+}
+
+impl Drop for Socket {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: referenced by the look-up, released once.
+        unsafe { bpf_sk_release(self.0.cast()) };
+    }
+}
+
+/// The socket that listens where the backend is bound. Asked for nobody: the client may have a connection of the same ports
+/// to the node address itself, which would be found instead.
+#[inline(always)]
+fn look_up(packet: &SkbPacket, target: &Target) -> Option<Socket> {
+    let mut tuple = bpf_sock_tuple {
+        __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 {
+            ipv4: bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
+                saddr: 0,
+                daddr: target.address.low_half(),
+                sport: 0,
+                dport: target.port,
+            },
+        },
+    };
+    let size = mem::size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1>() as u32;
+    let context = packet.context().skb.skb.cast();
+    // SAFETY: a valid context; the tuple is a live local of at least `size` bytes.
+    let socket = unsafe { bpf_skc_lookup_tcp(context, &raw mut tuple, size, BPF_F_CURRENT_NETNS as u64, 0) };
+    if socket.is_null() { None } else { Some(Socket(socket)) }
+}

@@ -1,0 +1,54 @@
+//! The seam to the daemon: what the API asks, and the one place each answer goes to.
+
+use tokio::sync::oneshot;
+
+use super::error::ApiError;
+use crate::core::event::DrainTarget;
+use crate::core::view::{BackendView, DrainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status};
+
+/// Where the daemon puts its answer. Sending fails if the asker has gone away, which is the asker's affair: ignore it.
+/// Dropping it unanswered tells the asker that the daemon is stopping.
+pub type Answer<T> = oneshot::Sender<Result<T, ApiError>>;
+
+/// A question or an order. The type of its answer is part of each.
+#[derive(Debug)]
+pub enum Request {
+    /// Everything an operator reads first.
+    Status(Answer<Status>),
+    /// Every service with its backends, in the order of the configuration.
+    Services(Answer<Vec<ServiceView>>),
+    /// Every backend of every service, in the order of the configuration.
+    Backends(Answer<Vec<BackendView>>),
+    /// Flows of the shared table.
+    Flows {
+        /// Most flows to list; 1..=[`super::wire::MAX_ENTRIES`].
+        limit: usize,
+        /// Only those of this service. [`super::error::ErrorKind::NotFound`] if there is none of that name.
+        service: Option<String>,
+        /// Where the flows go.
+        answer: Answer<Vec<FlowView>>,
+    },
+    /// Every map.
+    Maps(Answer<Vec<MapView>>),
+    /// The entries of one map, decoded.
+    MapDump {
+        /// Name of the map. [`super::error::ErrorKind::NotFound`] if there is none.
+        name: String,
+        /// Most entries to list; 1..=[`super::wire::MAX_ENTRIES`].
+        limit: usize,
+        /// Where the entries go.
+        answer: Answer<Vec<MapEntry>>,
+    },
+    /// Take backends out of service for new flows, or put them back.
+    Drain {
+        /// Which. [`super::error::ErrorKind::NotFound`] if it names no backend.
+        target: DrainTarget,
+        /// `true` to drain, `false` to undo it.
+        drain: bool,
+        /// Where the new states go, once the kernel tables carry them.
+        answer: Answer<DrainView>,
+    },
+    /// Read the configuration again and run it. [`super::error::ErrorKind::Invalid`] with the whole error report if it
+    /// is not valid: then nothing has changed.
+    Reload(Answer<ReloadView>),
+}

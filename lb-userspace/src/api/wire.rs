@@ -1,0 +1,114 @@
+//! What both ends of the socket agree on besides the views: where it is, the bodies of orders, and every bound.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::ApiError;
+use crate::core::event::{BackendKey, DrainTarget};
+
+/// Name of the instance when none is given.
+pub const DEFAULT_INSTANCE: &str = "pivot";
+
+/// Most entries one response lists, flows or map entries.
+pub const MAX_ENTRIES: usize = 100_000;
+
+/// Entries listed when no limit is given.
+pub const DEFAULT_ENTRIES: usize = 100;
+
+/// Most bytes of a request's body.
+pub const BODY_BYTES: usize = 16 * 1024;
+
+/// Longest the head, or the body, of a request may take to arrive.
+pub const ARRIVAL_TIME: Duration = Duration::from_secs(5);
+
+/// Longest the daemon may take to answer a question.
+pub const READ_TIME: Duration = Duration::from_secs(5);
+
+/// Longest the daemon may take to carry out an order: a reload reads a file and swaps every table.
+pub const CHANGE_TIME: Duration = Duration::from_secs(60);
+
+/// Body of `POST /v1/drain` and `/v1/undrain`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrainBody {
+    /// `service/backend`, or a backend's name in every service.
+    pub target: String,
+}
+
+/// Query of `GET /v1/flows`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlowsQuery {
+    /// Most flows to list.
+    #[serde(default = "default_entries")]
+    pub limit: usize,
+    /// Only flows of this service.
+    pub service: Option<String>,
+}
+
+/// Query of `GET /v1/maps/{name}`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DumpQuery {
+    /// Most entries to list.
+    #[serde(default = "default_entries")]
+    pub limit: usize,
+}
+
+/// Reads a drain target: `service/backend`, or a backend's name alone.
+///
+/// # Errors
+/// [`super::error::ErrorKind::Invalid`] if a name is empty or there is more than one `/`.
+pub fn parse_target(text: &str) -> Result<DrainTarget, ApiError> {
+    let names: Vec<&str> = text.split('/').collect();
+    match names[..] {
+        [backend] if !backend.is_empty() => Ok(DrainTarget::Everywhere(backend.to_owned())),
+        [service, backend] if !service.is_empty() && !backend.is_empty() => {
+            Ok(DrainTarget::One(BackendKey { service: service.to_owned(), backend: backend.to_owned() }))
+        }
+        _ => Err(ApiError::invalid(format!(
+            "'{text}' names no backend: write service/backend, or a backend's name to mean it in every service"
+        ))),
+    }
+}
+
+/// Checks how many entries were asked for.
+///
+/// # Errors
+/// [`super::error::ErrorKind::Invalid`] outside of 1..=[`MAX_ENTRIES`].
+pub fn check_limit(limit: usize) -> Result<usize, ApiError> {
+    if (1..=MAX_ENTRIES).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(ApiError::invalid(format!("limit {limit} is out of range: ask for 1 to {MAX_ENTRIES} entries")))
+    }
+}
+
+fn default_entries() -> usize {
+    DEFAULT_ENTRIES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_a_backend_or_a_service_and_a_backend() {
+        let key = BackendKey { service: "keystone".into(), backend: "c1".into() };
+        assert_eq!(parse_target("keystone/c1").unwrap(), DrainTarget::One(key));
+        assert_eq!(parse_target("c1").unwrap(), DrainTarget::Everywhere("c1".into()));
+        for bad in ["", "/", "keystone/", "/c1", "a/b/c"] {
+            let error = parse_target(bad).unwrap_err();
+            assert!(error.message.starts_with(&format!("'{bad}' names no backend")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_at_least_one_and_bounded() {
+        assert_eq!(check_limit(1).unwrap(), 1);
+        assert_eq!(check_limit(MAX_ENTRIES).unwrap(), MAX_ENTRIES);
+        assert!(check_limit(0).is_err());
+        assert!(check_limit(MAX_ENTRIES + 1).is_err());
+    }
+}

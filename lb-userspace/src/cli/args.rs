@@ -1,0 +1,171 @@
+//! What may be typed: the one definition from which parsing and every help text come. Nothing here does I/O.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+use crate::api::wire::{DEFAULT_ENTRIES, MAX_ENTRIES, parse_target};
+use crate::io::instance::check_name;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  refused or failed: an unknown backend, a configuration with errors, pivotd does not answer
+  2  wrong usage
+  3  pivotd is not running
+  4  no permission to use its socket
+  5  degraded (only from 'pivot status --exit-code')
+
+Environment:
+  PIVOT_INSTANCE  the instance, where --instance is not given
+  PIVOT_SOCKET    the socket, where neither --socket nor --instance is given
+  NO_COLOR        if set and not empty, no colour is used";
+
+/// See and steer pivotd, the packet-level load balancer on this host.
+#[derive(Debug, Parser)]
+#[command(name = "pivot", version, arg_required_else_help = true, after_help = EXIT_CODES, max_term_width = 100)]
+pub(super) struct Args {
+    /// Where pivotd is found.
+    #[command(flatten)]
+    pub(super) daemon: DaemonArgs,
+
+    /// Print JSON: views on stdout, an error as one object on stderr
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct DaemonArgs {
+    /// Instance of pivotd to talk to [default: pivot]
+    #[arg(long, global = true, help_heading = "Daemon", value_name = "NAME", value_parser = instance)]
+    pub(super) instance: Option<String>,
+
+    /// Socket of pivotd to talk to [default: /run/pivot/INSTANCE/api.sock]
+    #[arg(long, global = true, help_heading = "Daemon", value_name = "PATH", conflicts_with = "instance")]
+    pub(super) socket: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// What pivotd is asked.
+    #[command(flatten)]
+    Ask(DaemonCommand),
+    /// Work with configuration files
+    Config {
+        /// What to do with one.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DaemonCommand {
+    /// Show everything at a glance: warnings, VIPs, services with their backends, verdicts
+    Status {
+        /// Exit with 5 if there is anything to warn of
+        #[arg(long)]
+        exit_code: bool,
+    },
+    /// List the services: VIP, backends that are up, traffic
+    Services,
+    /// List the backends of all services: state, health, share, how they are reached
+    Backends,
+    /// List flows of the shared flow table: client, backend, state
+    Flows {
+        /// Only flows of this service
+        #[arg(long, value_name = "SERVICE")]
+        service: Option<String>,
+        /// Most flows to list
+        #[arg(long, value_name = "N", default_value_t = DEFAULT_ENTRIES, value_parser = limit)]
+        limit: usize,
+    },
+    /// List the kernel maps, or dump one
+    Maps {
+        /// Without one, the maps are listed.
+        #[command(subcommand)]
+        command: Option<MapsCommand>,
+    },
+    /// Send no new flows to a backend; those it has stay with it
+    Drain {
+        /// The backend: SERVICE/BACKEND, or BACKEND to mean it in every service
+        #[arg(value_parser = target)]
+        target: String,
+    },
+    /// Send new flows to a drained backend again
+    Undrain {
+        /// The backend: SERVICE/BACKEND, or BACKEND to mean it in every service
+        #[arg(value_parser = target)]
+        target: String,
+    },
+    /// Have pivotd read its configuration again; one with errors changes nothing
+    Reload,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum MapsCommand {
+    /// Print the entries of a map, decoded
+    Dump {
+        /// Name of the map, as 'pivot maps' lists it
+        name: String,
+        /// Most entries to print
+        #[arg(long, value_name = "N", default_value_t = DEFAULT_ENTRIES, value_parser = limit)]
+        limit: usize,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Report every error in a configuration file; pivotd need not run
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// The name of an instance, by pivotd's rule.
+pub(super) fn instance(name: &str) -> Result<String, String> {
+    check_name(name).map(|()| name.to_owned()).map_err(|error| error.to_string())
+}
+
+fn target(text: &str) -> Result<String, String> {
+    parse_target(text).map(|_| text.to_owned()).map_err(|error| error.message)
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    let wrong = || format!("not a number from 1 to {MAX_ENTRIES}");
+    text.parse().ok().filter(|limit| (1..=MAX_ENTRIES).contains(limit)).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn an_instance_is_one_component_of_a_path() {
+        for good in ["pivot", "c1", "lab-7_1"] {
+            assert_eq!(instance(good).unwrap(), good);
+        }
+        for bad in ["", ".", "..", "a.b", "a/b", "-x", "ä", &"a".repeat(33)] {
+            assert!(instance(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn flags_stand_before_or_after_the_command() {
+        for line in ["pivot --json --instance c1 status", "pivot status --instance c1 --json"] {
+            let args = Args::try_parse_from(line.split(' ')).unwrap();
+            assert!(args.json && args.daemon.instance.as_deref() == Some("c1"), "{line}");
+        }
+    }
+}

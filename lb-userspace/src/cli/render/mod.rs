@@ -1,0 +1,57 @@
+//! Views as text for people: pure functions, one file per view. 100 columns are enough for names of usual length.
+
+mod backends;
+mod change;
+mod flows;
+mod maps;
+mod services;
+mod status;
+
+pub use backends::backends;
+pub use change::{drain, reload};
+pub use flows::flows;
+pub use maps::{map_entries, maps};
+pub use services::services;
+pub use status::status;
+
+use crate::core::config::model::{Mode, Protocol};
+use crate::core::view::{BackendState, BackendView};
+
+use super::human;
+use super::text::{Cell, Tone};
+
+/// A backend's state: the word for trouble stands out also without colour.
+fn state(state: BackendState) -> Cell {
+    match state {
+        BackendState::Up => Cell::new(Tone::Good, "up"),
+        BackendState::Drain => Cell::new(Tone::Notable, "drain"),
+        BackendState::Down => Cell::new(Tone::Bad, "DOWN"),
+    }
+}
+
+/// Its health counter and the counter's top; in between, its state is in doubt.
+fn health(backend: &BackendView) -> Cell {
+    let doubtful = backend.health > 0 && backend.health < backend.health_top;
+    let tone = if doubtful { Tone::Notable } else { Tone::Plain };
+    Cell::new(tone, format!("{}/{}", backend.health, backend.health_top))
+}
+
+/// The address it is bound to.
+fn endpoint(backend: &BackendView) -> String {
+    human::endpoint(backend.address, backend.port)
+}
+
+fn protocol(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "tcp",
+    }
+}
+
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::L2 => "l2",
+    }
+}
+
+#[cfg(test)]
+mod tests;

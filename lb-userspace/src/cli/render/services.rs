@@ -1,0 +1,48 @@
+//! `pivot services`.
+
+use crate::core::view::{BackendState, ServiceView};
+
+use super::super::human;
+use super::super::text::{Cell, Paint, Table, Tone, numbers, words};
+use super::{mode, protocol};
+
+/// One line per service.
+pub fn services(services: &[ServiceView], paint: Paint) -> String {
+    let mut table = Table::new(
+        0,
+        &[
+            words("SERVICE"),
+            words("ADDRESS"),
+            words("VIP"),
+            words("MODE"),
+            words("BACKENDS"),
+            numbers("PACKETS"),
+            numbers("BYTES"),
+            numbers("NEW FLOWS"),
+        ],
+    );
+    for service in services {
+        table.row([
+            (&service.name).into(),
+            format!("{}/{}", human::endpoint(service.address, service.port), protocol(service.protocol)).into(),
+            (&service.vip).into(),
+            mode(service.mode).into(),
+            up(service),
+            human::count(service.packets).into(),
+            human::bytes(service.bytes).into(),
+            human::count(service.new_flows).into(),
+        ]);
+    }
+    table.render(paint)
+}
+
+/// How many backends take new flows, of how many.
+fn up(service: &ServiceView) -> Cell {
+    let up = service.backends.iter().filter(|backend| backend.state == BackendState::Up).count();
+    let all = service.backends.len();
+    match up {
+        0 => Cell::new(Tone::Bad, format!("NONE of {all} up")),
+        _ if up == all => Cell::new(Tone::Good, format!("{up} of {all} up")),
+        _ => Cell::new(Tone::Notable, format!("{up} of {all} up")),
+    }
+}

@@ -1,0 +1,82 @@
+//! Carries out what was typed: finds the daemon, asks it, prints what it says.
+
+use super::args::{Args, Command, ConfigCommand, DaemonCommand, MapsCommand};
+use super::check::check;
+use super::error::{CliError, DEGRADED, OK};
+use super::output::Output;
+use super::render;
+use super::target::Target;
+use super::warning::{Severity, Warning, of_services, warnings};
+use crate::api::client::{Client, ClientError};
+use crate::core::view::{BackendView, DrainView, ServiceView};
+
+/// Runs the command; what to exit with.
+pub(super) fn run(args: Args) -> Result<u8, CliError> {
+    let output = Output::new(args.json);
+    let command = match args.command {
+        Command::Config { command: ConfigCommand::Check { file } } => return check(&file, output).map(|()| OK),
+        Command::Ask(command) => command,
+    };
+    let target = Target::resolve(args.daemon, |name| std::env::var_os(name))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
+    runtime.block_on(ask(command, &target, output))
+}
+
+/// Asks the daemon, and prints its answer.
+async fn ask(command: DaemonCommand, target: &Target, output: Output) -> Result<u8, CliError> {
+    let client = Client::new(&target.socket);
+    let failed = |error: ClientError| CliError::from_client(error, target);
+    match command {
+        DaemonCommand::Status { exit_code } => {
+            let status = client.status().await.map_err(failed)?;
+            output.show(&status, render::status)?;
+            return Ok(if exit_code && !warnings(&status).is_empty() { DEGRADED } else { OK });
+        }
+        DaemonCommand::Services => {
+            let services = client.services().await.map_err(failed)?;
+            output.show(&services, |view, paint| render::services(view, paint))?;
+        }
+        DaemonCommand::Backends => {
+            let backends = client.backends().await.map_err(failed)?;
+            output.show(&backends, |view, paint| render::backends(view, paint))?;
+        }
+        DaemonCommand::Flows { service, limit } => {
+            let flows = client.flows(limit, service.as_deref()).await.map_err(failed)?;
+            output.show(&flows, |view, paint| render::flows(view, limit, paint))?;
+        }
+        DaemonCommand::Maps { command: None } => {
+            let maps = client.maps().await.map_err(failed)?;
+            output.show(&maps, |view, paint| render::maps(view, paint))?;
+        }
+        DaemonCommand::Maps { command: Some(MapsCommand::Dump { name, limit }) } => {
+            let entries = client.map_dump(&name, limit).await.map_err(failed)?;
+            output.show(&entries, |view, paint| render::map_entries(view, limit, paint))?;
+        }
+        DaemonCommand::Drain { target: backend } => {
+            let drained = client.drain(&backend, true).await.map_err(failed)?;
+            output.show(&drained, render::drain)?;
+            // The order is carried out; that it took the last backend away must not go unseen.
+            if let Ok(services) = client.services().await {
+                output.warn(&unserved(services, &drained));
+            }
+        }
+        DaemonCommand::Undrain { target: backend } => {
+            let undrained = client.drain(&backend, false).await.map_err(failed)?;
+            output.show(&undrained, render::drain)?;
+        }
+        DaemonCommand::Reload => {
+            let reloaded = client.reload().await.map_err(failed)?;
+            output.show(&reloaded, render::reload)?;
+        }
+    }
+    Ok(OK)
+}
+
+/// Those of the services with a backend among the drained ones which nobody serves now.
+fn unserved(mut services: Vec<ServiceView>, drained: &DrainView) -> Vec<Warning> {
+    let named = |backend: &BackendView| drained.backends.iter().any(|one| one.id == backend.id);
+    services.retain(|service| service.backends.iter().any(named));
+    let mut found = of_services(&services);
+    found.retain(|warning| warning.severity == Severity::Critical);
+    found
+}

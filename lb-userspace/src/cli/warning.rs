@@ -1,0 +1,142 @@
+//! What an operator must know before anything else: read off a status, worst first.
+
+use crate::core::view::{BackendState, BackendView, ServiceView, Status};
+
+use super::human::{duration, plural};
+
+/// How much it matters. In this order they are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Clients are refused.
+    Critical,
+    /// They are served, with less behind it than configured.
+    Warning,
+}
+
+/// One thing to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// How much it matters.
+    pub severity: Severity,
+    /// Names the thing, and says what comes of it.
+    pub text: String,
+}
+
+/// Everything to warn of in a status. Empty: the host is healthy. A drained backend is as ordered, and no warning.
+pub fn warnings(status: &Status) -> Vec<Warning> {
+    let mut all: Vec<Warning> = attachment(status).into_iter().chain(of_services(&status.services)).collect();
+    all.sort_by_key(|warning| warning.severity);
+    all
+}
+
+/// The part of it that concerns services and their backends.
+pub fn of_services(services: &[ServiceView]) -> Vec<Warning> {
+    services.iter().flat_map(|service| unserved(service).into_iter().chain(weakened(service))).collect()
+}
+
+/// No interface: whatever the tables say, no packet meets them.
+fn attachment(status: &Status) -> Option<Warning> {
+    let text = "no interface carries pivot's programs: this host forwards nothing".to_owned();
+    status.interfaces.is_empty().then_some(Warning { severity: Severity::Critical, text })
+}
+
+/// A service whose new connections nobody takes.
+fn unserved(service: &ServiceView) -> Option<Warning> {
+    if service.backends.iter().any(takes_new_flows) {
+        return None;
+    }
+    let number = |state| service.backends.iter().filter(|backend| backend.state == state).count();
+    let (down, drained) = (number(BackendState::Down), number(BackendState::Drain));
+    let why = match (down, drained) {
+        (0, 0) => "all backends have weight 0".to_owned(),
+        (_, 0) => format!("{down} down"),
+        (0, _) => format!("{drained} drained"),
+        _ => format!("{down} down, {drained} drained"),
+    };
+    let text = format!("{}: no backend takes new connections ({why}): clients are reset", service.name);
+    Some(Warning { severity: Severity::Critical, text })
+}
+
+fn weakened(service: &ServiceView) -> Vec<Warning> {
+    let warning = |text| Warning { severity: Severity::Warning, text };
+    let down = |backend: &BackendView| {
+        let since = duration(backend.since_s);
+        warning(format!("{} down for {since}, last check: {}", backend.id, backend.last_check))
+    };
+    let unresolved = |backend: &BackendView| {
+        let (id, address) = (&backend.id, backend.address);
+        warning(format!("{id}: the MAC of {address} is not resolved, so nothing can be sent to it"))
+    };
+    let mut found = Vec::new();
+    found.extend(service.backends.iter().filter(|backend| backend.state == BackendState::Down).map(down));
+    found.extend(service.backends.iter().filter(|backend| is_unresolved(backend)).map(unresolved));
+    found
+}
+
+fn takes_new_flows(backend: &BackendView) -> bool {
+    backend.state == BackendState::Up && backend.weight > 0
+}
+
+/// A backend on another host that is to be sent packets, and cannot be.
+pub(super) fn is_unresolved(backend: &BackendView) -> bool {
+    backend.state != BackendState::Down && !backend.local && backend.mac.is_none()
+}
+
+/// How many of a service's backends take new flows: `2 of 3 up`.
+pub(super) fn standing(service: &ServiceView) -> String {
+    let up = service.backends.iter().filter(|backend| backend.state == BackendState::Up).count();
+    format!("{up} of {} up", plural(service.backends.len(), "backend"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> Status {
+        serde_json::from_str(include_str!("../../tests/fixtures/status.json")).unwrap()
+    }
+
+    fn texts(status: &Status) -> Vec<String> {
+        warnings(status).into_iter().map(|warning| warning.text).collect()
+    }
+
+    #[test]
+    fn a_service_that_nobody_serves_comes_first() {
+        let all = warnings(&status());
+        assert_eq!(all[0].severity, Severity::Critical);
+        assert_eq!(all[0].text, "horizon: no backend takes new connections (2 down): clients are reset");
+        assert!(all[1..].iter().all(|warning| warning.severity == Severity::Warning));
+    }
+
+    #[test]
+    fn drained_and_weightless_backends_take_no_new_connections() {
+        let mut status = status();
+        status.services.truncate(1);
+        assert!(warnings(&status).is_empty());
+        status.services[0].backends.iter_mut().for_each(|backend| backend.state = BackendState::Drain);
+        assert_eq!(texts(&status), ["keystone: no backend takes new connections (3 drained): clients are reset"]);
+        for backend in &mut status.services[0].backends {
+            (backend.state, backend.weight) = (BackendState::Up, 0);
+        }
+        assert!(texts(&status)[0].contains("(all backends have weight 0)"));
+    }
+
+    #[test]
+    fn an_unresolved_backend_is_warned_of_unless_it_is_down_or_local() {
+        let mut status = status();
+        status.services.truncate(1);
+        status.services[0].backends[1].mac = None;
+        let expected = "keystone/c2: the MAC of 10.0.0.12 is not resolved, so nothing can be sent to it";
+        assert_eq!(texts(&status), [expected]);
+        status.services[0].backends[1].local = true;
+        assert!(warnings(&status).is_empty());
+    }
+
+    #[test]
+    fn a_host_without_programs_forwards_nothing() {
+        let mut status = status();
+        status.services.clear();
+        status.interfaces.clear();
+        assert_eq!(texts(&status), ["no interface carries pivot's programs: this host forwards nothing"]);
+    }
+}

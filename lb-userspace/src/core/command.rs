@@ -1,0 +1,107 @@
+//! What leaves the controller: everything that is to be done, in order.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::config::model::CheckKind;
+use super::event::BackendKey;
+use super::plan::Image;
+
+/// A command. The daemon carries them out in the order given.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Bring the kernel tables to this state (the writer works out the difference and the safe order).
+    Tables(Box<Image>),
+    /// Attach the programs to this interface (idempotent).
+    Attach {
+        /// Interface name.
+        interface: String,
+    },
+    /// Detach them and remove what was added there.
+    Detach {
+        /// Interface name.
+        interface: String,
+    },
+    /// Add a VIP to an interface (idempotent).
+    AddAddress {
+        /// Interface name.
+        interface: String,
+        /// The VIP.
+        address: IpAddr,
+        /// Its prefix length.
+        prefix: u8,
+    },
+    /// Remove it (idempotent).
+    RemoveAddress {
+        /// Interface name.
+        interface: String,
+        /// The VIP.
+        address: IpAddr,
+        /// Its prefix length.
+        prefix: u8,
+    },
+    /// Add a `local` route for a VIP, so that this host accepts its packets without owning the address (idempotent).
+    AddLocalRoute {
+        /// The VIP.
+        address: IpAddr,
+    },
+    /// Remove it (idempotent).
+    RemoveLocalRoute {
+        /// The VIP.
+        address: IpAddr,
+    },
+    /// Send gratuitous ARPs for a VIP that this host holds.
+    Announce {
+        /// Interface name.
+        interface: String,
+        /// The VIP.
+        address: IpAddr,
+        /// How many, back to back.
+        count: u32,
+    },
+    /// Keep the neighbour entry of this address resolved and report it as [`super::event::Event::Neighbour`].
+    Resolve {
+        /// Interface name.
+        interface: String,
+        /// A backend's node address on that segment.
+        address: IpAddr,
+    },
+    /// Stop doing so.
+    Forget {
+        /// Interface name.
+        interface: String,
+        /// The address.
+        address: IpAddr,
+    },
+    /// Start a check now; its end comes back as [`super::event::Event::ProbeEnded`] with the same `id`.
+    Probe {
+        /// The backend.
+        backend: BackendKey,
+        /// Tells this check from earlier ones.
+        id: u64,
+        /// Where to connect to.
+        target: SocketAddr,
+        /// What to send and expect.
+        kind: CheckKind,
+        /// Longest it may take.
+        timeout: Duration,
+    },
+    /// A line for the operator's log.
+    Log {
+        /// How bad.
+        level: Level,
+        /// The line: names the thing, the value and the way out.
+        message: String,
+    },
+}
+
+/// Severity of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// As expected.
+    Info,
+    /// Degraded, or will be.
+    Warn,
+    /// Broken.
+    Error,
+}

@@ -1,0 +1,130 @@
+//! A configuration as it was read: every value with its place, and holes where a value was missing or wrong.
+//!
+//! A hole (`None`) always means that an error has been reported; so a draft without errors has none, and becomes a
+//! [`Config`]. Optional values that were wrong are not holes: their default stands in, and the report fails the file.
+
+use std::net::IpAddr;
+
+use super::model::{Backend, Check, Config, Host, Mode, Protocol, Service, TableSizes, Vip};
+use super::report::At;
+use super::source::Span;
+
+/// The whole file.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) hosts: Vec<HostDraft>,
+    pub(super) vips: Vec<VipDraft>,
+    pub(super) services: Vec<ServiceDraft>,
+    pub(super) tables: TablesDraft,
+    /// Whether every host's name could be read; if not, a reference to an unknown one may be right.
+    pub(super) hosts_complete: bool,
+    /// The same for VIPs.
+    pub(super) vips_complete: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct HostDraft {
+    pub(super) name: Option<At<String>>,
+    pub(super) address: Option<At<IpAddr>>,
+}
+
+#[derive(Debug)]
+pub(super) struct VipDraft {
+    pub(super) name: Option<At<String>>,
+    pub(super) address: Option<At<IpAddr>>,
+    pub(super) prefix: u8,
+    pub(super) interface: Option<At<String>>,
+    pub(super) holder: Option<At<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct ServiceDraft {
+    /// What errors call it: "service `keystone`".
+    pub(super) title: String,
+    /// Its header.
+    pub(super) span: Span,
+    pub(super) name: Option<At<String>>,
+    pub(super) vip: Option<At<String>>,
+    pub(super) port: Option<At<u16>>,
+    pub(super) protocol: Protocol,
+    pub(super) mode: Mode,
+    pub(super) backends: Option<At<Vec<BackendDraft>>>,
+    pub(super) check: Check,
+}
+
+/// A backend; what the file leaves out is filled in, with the place it was taken from.
+#[derive(Debug)]
+pub(super) struct BackendDraft {
+    /// Where it is written; the service's header if it is there by default.
+    pub(super) span: Span,
+    pub(super) name: Option<At<String>>,
+    pub(super) host: Option<At<String>>,
+    pub(super) address: Option<At<IpAddr>>,
+    pub(super) port: Option<At<u16>>,
+    pub(super) weight: u16,
+}
+
+/// Table sizes, and where they are written, if they are.
+#[derive(Debug, Default)]
+pub(super) struct TablesDraft {
+    pub(super) sizes: TableSizes,
+    pub(super) services: Option<Span>,
+    pub(super) backends: Option<Span>,
+    pub(super) maglev: Option<Span>,
+}
+
+impl Draft {
+    /// The configuration, if the draft has no holes.
+    pub(super) fn into_config(self) -> Option<Config> {
+        Some(Config {
+            hosts: self.hosts.into_iter().map(HostDraft::into_host).collect::<Option<_>>()?,
+            vips: self.vips.into_iter().map(VipDraft::into_vip).collect::<Option<_>>()?,
+            services: self.services.into_iter().map(ServiceDraft::into_service).collect::<Option<_>>()?,
+            tables: self.tables.sizes,
+        })
+    }
+}
+
+impl HostDraft {
+    fn into_host(self) -> Option<Host> {
+        Some(Host { name: self.name?.value, address: self.address?.value })
+    }
+}
+
+impl VipDraft {
+    fn into_vip(self) -> Option<Vip> {
+        Some(Vip {
+            name: self.name?.value,
+            address: self.address?.value,
+            prefix: self.prefix,
+            interface: self.interface?.value,
+            holder: self.holder?.value,
+        })
+    }
+}
+
+impl ServiceDraft {
+    fn into_service(self) -> Option<Service> {
+        Some(Service {
+            name: self.name?.value,
+            vip: self.vip?.value,
+            port: self.port?.value,
+            protocol: self.protocol,
+            mode: self.mode,
+            backends: self.backends?.value.into_iter().map(BackendDraft::into_backend).collect::<Option<_>>()?,
+            check: self.check,
+        })
+    }
+}
+
+impl BackendDraft {
+    fn into_backend(self) -> Option<Backend> {
+        Some(Backend {
+            name: self.name?.value,
+            host: self.host?.value,
+            address: self.address?.value,
+            port: self.port?.value,
+            weight: self.weight,
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! What a file defines, by name and by address: to resolve references, and to say what else could have been meant.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use super::draft::Draft;
+use super::report::{At, Problem, Report};
+use super::source::Span;
+use super::suggest::{list, nearest, quote};
+
+/// Everything that may be referred to, and every address that is taken.
+pub(super) struct Defined<'d> {
+    pub(super) hosts: Names<'d>,
+    pub(super) vips: Names<'d>,
+    pub(super) nodes: HashMap<IpAddr, Owner<'d>>,
+    pub(super) virtuals: HashMap<IpAddr, Owner<'d>>,
+}
+
+/// The names of one kind of thing.
+pub(super) struct Names<'d> {
+    kind: &'static str,
+    header: &'static str,
+    /// In the order of the file.
+    listed: Vec<&'d str>,
+    set: HashSet<&'d str>,
+    /// Whether a name that is not here does not exist.
+    complete: bool,
+}
+
+/// The first that has an address.
+pub(super) struct Owner<'d> {
+    pub(super) span: &'d Span,
+    pub(super) name: Option<&'d At<String>>,
+    /// Whether another one has it too.
+    pub(super) shared: bool,
+}
+
+impl<'d> Defined<'d> {
+    pub(super) fn new(draft: &'d Draft) -> Self {
+        let hosts = draft.hosts.iter().map(|host| (host.address.as_ref(), host.name.as_ref()));
+        let vips = draft.vips.iter().map(|vip| (vip.address.as_ref(), vip.name.as_ref()));
+        Self {
+            hosts: Names::new("host", "[[host]]", hosts.clone().filter_map(|(_, name)| name), draft.hosts_complete),
+            vips: Names::new("VIP", "[[vip]]", vips.clone().filter_map(|(_, name)| name), draft.vips_complete),
+            nodes: by_address(hosts),
+            virtuals: by_address(vips),
+        }
+    }
+}
+
+impl<'d> Names<'d> {
+    fn new(
+        kind: &'static str,
+        header: &'static str,
+        names: impl Iterator<Item = &'d At<String>>,
+        complete: bool,
+    ) -> Self {
+        let listed: Vec<&str> = names.map(|name| name.value.as_str()).collect();
+        let set = listed.iter().copied().collect();
+        Self { kind, header, listed, set, complete }
+    }
+
+    /// Whether a name is certainly not defined.
+    pub(super) fn lack(&self, name: &str) -> bool {
+        self.complete && !self.set.contains(name)
+    }
+
+    /// Reports a reference to something that is not defined; `label` is the reference in words.
+    pub(super) fn refer(&self, name: &At<String>, label: &str, report: &mut Report<'_>) {
+        if self.lack(&name.value) {
+            let message = format!("{label} is {}, but there is no such {}", quote(&name.value), self.kind);
+            report.add(Problem::at(&name.span, message).help(self.way_out(&name.value)));
+        }
+    }
+
+    /// What to write instead of a name that is not defined.
+    pub(super) fn way_out(&self, name: &str) -> String {
+        let names = self.listed.iter().copied();
+        match nearest(name, names.clone()) {
+            Some(meant) => format!("did you mean {}?", quote(meant)),
+            None if self.listed.is_empty() => format!("add a `{}` of that name", self.header),
+            None => format!("write one of {}, or add a `{}` of that name", list(names), self.header),
+        }
+    }
+}
+
+/// A host, VIP, service or backend in words.
+pub(super) fn called(kind: &str, name: Option<&At<String>>) -> String {
+    name.map_or_else(|| format!("a {kind}"), |name| format!("{kind} {}", quote(&name.value)))
+}
+
+fn by_address<'d>(
+    things: impl Iterator<Item = (Option<&'d At<IpAddr>>, Option<&'d At<String>>)>,
+) -> HashMap<IpAddr, Owner<'d>> {
+    let mut owners = HashMap::new();
+    for (address, name) in things {
+        if let Some(At { value, span }) = address {
+            owners.entry(*value).and_modify(|owner: &mut Owner<'_>| owner.shared = true).or_insert(Owner {
+                span,
+                name,
+                shared: false,
+            });
+        }
+    }
+    owners
+}

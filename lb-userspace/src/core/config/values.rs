@@ -1,0 +1,157 @@
+//! What single values may be: names, addresses, interfaces, ports, durations, and the choices of this version.
+//!
+//! As in `reader`, `None` means that the error has been reported.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::duration::{self, DurationError};
+use super::model::{CheckKind, Mode, Protocol};
+use super::reader::Entry;
+use super::report::{At, Problem, Report};
+use super::suggest::{list, nearest, quote};
+
+/// Longest name, in characters; that of a DNS label.
+const NAME_MAX: usize = 63;
+/// Longest interface name, in bytes: the kernel's IFNAMSIZ less its NUL.
+const INTERFACE_MAX: usize = 15;
+
+/// A name of a host, VIP, service or backend.
+pub(super) fn name(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<String>> {
+    let text = entry.string(report)?;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let fault = match text.value {
+        "" => "is empty".to_owned(),
+        long if long.chars().count() > NAME_MAX => format!("has {} characters", long.chars().count()),
+        odd => match odd.chars().find(|c| !allowed(*c)) {
+            Some(character) => format!("contains {}", quote(&character.to_string())),
+            None => return Some(At::new(text.value.to_owned(), text.span)),
+        },
+    };
+    let help = format!("a name is 1 to {NAME_MAX} of the characters A-Z a-z 0-9 . _ -");
+    report.add(Problem::at(&text.span, format!("{} {fault}", entry.label())).help(help));
+    None
+}
+
+/// An address that packets from other hosts can be sent to.
+pub(super) fn address(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<IpAddr>> {
+    let text = entry.string(report)?;
+    let said = format!("{} is {}", entry.label(), quote(text.value));
+    let problem = match text.value.parse() {
+        Ok(IpAddr::V4(address)) => match implausible(address) {
+            None => return Some(At::new(IpAddr::V4(address), text.span)),
+            Some(class) => Problem::at(&text.span, format!("{said}, {class}"))
+                .help("write a unicast address that the other hosts and the clients can reach"),
+        },
+        Ok(IpAddr::V6(_)) => Problem::at(&text.span, format!("{said}: IPv6 is not available in this version"))
+            .help("write an IPv4 address"),
+        Err(_) => {
+            Problem::at(&text.span, format!("{said}, which is not an IPv4 address")).help(if text.value.contains('/') {
+                "write the address alone; a VIP's prefix length goes into its key `prefix`"
+            } else {
+                "write four numbers of 0 to 255, as in `10.0.0.11`; names are not resolved"
+            })
+        }
+    };
+    report.add(problem);
+    None
+}
+
+fn implausible(address: Ipv4Addr) -> Option<&'static str> {
+    match address {
+        a if a.octets()[0] == 0 => Some("an unspecified address"),
+        a if a.is_loopback() => Some("a loopback address"),
+        a if a.is_multicast() => Some("a multicast address"),
+        a if a.is_broadcast() => Some("the broadcast address"),
+        _ => None,
+    }
+}
+
+/// A name that the kernel accepts for an interface (`dev_valid_name`).
+pub(super) fn interface(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<String>> {
+    let text = entry.string(report)?;
+    let odd = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
+    let fault = match text.value {
+        "" => "is empty".to_owned(),
+        long if long.len() > INTERFACE_MAX => format!("is {}, {} bytes long", quote(long), long.len()),
+        "." | ".." => format!("is {}, which no interface is called", quote(text.value)),
+        other => match other.chars().find(|c| odd(*c)) {
+            Some(character) => format!("is {}, which contains {}", quote(other), quote(&character.to_string())),
+            None => return Some(At::new(text.value.to_owned(), text.span)),
+        },
+    };
+    let help = format!("an interface name is 1 to {INTERFACE_MAX} bytes without `/`, `:` or spaces; see `ip -br link`");
+    report.add(Problem::at(&text.span, format!("{} {fault}", entry.label())).help(help));
+    None
+}
+
+/// A TCP or UDP port.
+pub(super) fn port(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<u16>> {
+    entry.integer(1..=u16::MAX, report)
+}
+
+/// A duration within bounds.
+pub(super) fn duration(
+    entry: Entry<'_>,
+    range: RangeInclusive<Duration>,
+    report: &mut Report<'_>,
+) -> Option<At<Duration>> {
+    if !entry.is_string() {
+        return entry.wrong_type("a string with a unit", "write it as in `\"2s\"` or `\"500ms\"`", report);
+    }
+    let text = entry.string(report)?;
+    let said = format!("{} is {}", entry.label(), quote(text.value));
+    let problem = match duration::parse(text.value) {
+        Ok(value) if range.contains(&value) => return Some(At::new(value, text.span)),
+        Ok(_) | Err(DurationError::TooLarge) => {
+            let (low, high) = (duration::format(*range.start()), duration::format(*range.end()));
+            Problem::at(&text.span, format!("{said}, out of range")).help(format!("it may be {low} to {high}"))
+        }
+        Err(error @ (DurationError::NoUnit | DurationError::Malformed)) => {
+            Problem::at(&text.span, format!("{said}, which {error}"))
+                .help("write a whole number and one of the units ms, s, m, h, as in `\"500ms\"`")
+        }
+    };
+    report.add(problem);
+    None
+}
+
+pub(super) fn mode(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<Mode>> {
+    let help = "leave `mode` out, or write `mode = \"l2\"` and run pivotd on every backend's host";
+    choice(entry, &[("l2", Mode::L2)], &["nat", "tunnel"], help, report)
+}
+
+pub(super) fn protocol(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<Protocol>> {
+    choice(entry, &[("tcp", Protocol::Tcp)], &["udp"], "leave `protocol` out, or write `protocol = \"tcp\"`", report)
+}
+
+pub(super) fn check_kind(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<CheckKind>> {
+    let kinds = [("tcp", CheckKind::Tcp), ("none", CheckKind::None)];
+    let later = ["http", "https", "mysql", "amqp", "memcached", "udp", "command"];
+    choice(entry, &kinds, &later, "write `type = \"tcp\"` to check that a connection is accepted, or \"none\"", report)
+}
+
+/// One of a few words. `later` are words of which the documents speak, but which this version does not know yet.
+fn choice<T: Clone>(
+    entry: Entry<'_>,
+    known: &[(&str, T)],
+    later: &[&str],
+    help: &str,
+    report: &mut Report<'_>,
+) -> Option<At<T>> {
+    let text = entry.string(report)?;
+    if let Some((_, value)) = known.iter().find(|(word, _)| *word == text.value) {
+        return Some(At::new(value.clone(), text.span));
+    }
+    let said = format!("{} is {}", entry.label(), quote(text.value));
+    let words = known.iter().map(|(word, _)| *word);
+    report.add(if later.contains(&text.value) {
+        Problem::at(&text.span, format!("{said}, which is not available in this version")).help(help)
+    } else if let Some(meant) = nearest(text.value, words.clone()) {
+        Problem::at(&text.span, format!("{said}, which is unknown")).help(format!("did you mean \"{meant}\"?"))
+    } else {
+        Problem::at(&text.span, format!("{said}, which is unknown")).help(format!("it may be {}", list(words)))
+    });
+    None
+}

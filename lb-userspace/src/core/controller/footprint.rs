@@ -1,0 +1,146 @@
+//! What the configuration puts on this host beside the tables: interfaces, addresses, routes, neighbours.
+//!
+//! In: two footprints, the one that is and the one that is to be. Out: the commands between them, in a safe order.
+//!
+//! What must hold, at every moment in between:
+//! - The kernel never answers ARP for a VIP that this host does not hold. It would for every address that is local to it, by
+//!   address or by route, unless the tables name the VIP: so they come before a route is added, and stay until it is gone.
+//! - A host that loses a VIP goes on serving its own backends: the route is not touched when the address goes.
+//!
+//! A VIP's `local` route is wanted where a backend of the VIP runs, held or not: packets for the VIP then find the
+//! service through socket steering. It lies beside the route that the kernel makes for an address (tried: either may come
+//! and go while the other stays), so moving a VIP touches the address alone. On hosts without a backend there is no route: it
+//! would only keep local clients from reaching the VIP.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::core::command::{Command, Level};
+use crate::core::config::Config;
+
+/// Announcements when a VIP is taken: as many as keepalived sends.
+const ANNOUNCEMENTS: u32 = 5;
+
+/// What one configuration wants of one host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Footprint {
+    /// Every VIP, held or not.
+    vips: BTreeSet<IpAddr>,
+    /// Interfaces that carry VIPs.
+    interfaces: BTreeSet<String>,
+    /// VIPs held by this host.
+    addresses: BTreeSet<Address>,
+    /// VIPs with a `local` route.
+    routes: BTreeSet<IpAddr>,
+    /// Backends on other hosts, by the interface of the VIP they serve.
+    neighbours: BTreeSet<(String, IpAddr)>,
+}
+
+/// A VIP on an interface.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Address {
+    interface: String,
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Footprint {
+    /// What the configuration wants of this host.
+    pub(super) fn of(config: &Config, host: &str) -> Self {
+        let mut footprint = Self::default();
+        for vip in &config.vips {
+            footprint.vips.insert(vip.address);
+            footprint.interfaces.insert(vip.interface.clone());
+            if vip.holder == host {
+                let (interface, address, prefix) = (vip.interface.clone(), vip.address, vip.prefix);
+                footprint.addresses.insert(Address { interface, address, prefix });
+            }
+        }
+        for service in &config.services {
+            let Some(vip) = config.vips.iter().find(|vip| vip.name == service.vip) else { continue };
+            for backend in &service.backends {
+                if backend.host == host {
+                    footprint.routes.insert(vip.address);
+                } else {
+                    footprint.neighbours.insert((vip.interface.clone(), backend.address));
+                }
+            }
+        }
+        footprint
+    }
+
+    /// Whether this address was asked to be kept resolved.
+    pub(super) fn resolves(&self, address: IpAddr) -> bool {
+        self.neighbours.iter().any(|(_, neighbour)| *neighbour == address)
+    }
+
+    /// The commands that lead from `self` to `next`, with the new tables where they belong.
+    pub(super) fn change(&self, next: &Self, tables: Option<Command>) -> Vec<Command> {
+        let (leaving, staying): (Vec<_>, Vec<_>) =
+            self.addresses.difference(&next.addresses).partition(|held| !next.vips.contains(&held.address));
+        let (routes_leaving, routes_staying): (Vec<_>, Vec<_>) =
+            self.routes.difference(&next.routes).partition(|address| !next.vips.contains(address));
+        let taken: Vec<_> = next.addresses.difference(&self.addresses).collect();
+
+        let mut commands = Vec::new();
+        commands.extend(next.interfaces.difference(&self.interfaces).map(|interface| attach(interface)));
+        commands.extend(routes_leaving.into_iter().map(remove_route));
+        commands.extend(leaving.into_iter().map(Address::remove));
+        commands.extend(tables);
+        commands.extend(staying.into_iter().map(Address::remove));
+        commands.extend(routes_staying.into_iter().map(remove_route));
+        commands
+            .extend(next.routes.difference(&self.routes).map(|address| Command::AddLocalRoute { address: *address }));
+        commands.extend(taken.iter().map(|held| held.add()));
+        commands.extend(taken.iter().map(|held| held.announce()));
+        commands.extend(next.neighbours.difference(&self.neighbours).map(resolve));
+        commands.extend(self.neighbours.difference(&next.neighbours).map(forget));
+        commands.extend(self.interfaces.difference(&next.interfaces).map(|interface| detach(interface)));
+        commands.extend(self.holding_changed(next));
+        commands
+    }
+
+    /// A line for each VIP that this host begins or ceases to hold.
+    fn holding_changed(&self, next: &Self) -> Vec<Command> {
+        let held = |footprint: &Self| footprint.addresses.iter().map(|held| held.address).collect::<BTreeSet<_>>();
+        let (before, after) = (held(self), held(next));
+        let log = |message| Command::Log { level: Level::Info, message };
+        let taken = after.difference(&before).map(|vip| log(format!("this host holds VIP {vip} from now on")));
+        let lost = before.difference(&after).map(|vip| log(format!("this host does not hold VIP {vip} any more")));
+        taken.chain(lost).collect()
+    }
+}
+
+impl Address {
+    fn add(&self) -> Command {
+        Command::AddAddress { interface: self.interface.clone(), address: self.address, prefix: self.prefix }
+    }
+
+    fn remove(&self) -> Command {
+        Command::RemoveAddress { interface: self.interface.clone(), address: self.address, prefix: self.prefix }
+    }
+
+    fn announce(&self) -> Command {
+        Command::Announce { interface: self.interface.clone(), address: self.address, count: ANNOUNCEMENTS }
+    }
+}
+
+fn attach(interface: &str) -> Command {
+    Command::Attach { interface: interface.to_owned() }
+}
+
+fn detach(interface: &str) -> Command {
+    Command::Detach { interface: interface.to_owned() }
+}
+
+fn remove_route(address: &IpAddr) -> Command {
+    Command::RemoveLocalRoute { address: *address }
+}
+
+fn forget((interface, address): &(String, IpAddr)) -> Command {
+    Command::Forget { interface: interface.clone(), address: *address }
+}
+
+fn resolve((interface, address): &(String, IpAddr)) -> Command {
+    Command::Resolve { interface: interface.clone(), address: *address }
+}

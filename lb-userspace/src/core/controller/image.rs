@@ -1,0 +1,61 @@
+//! From what the controller knows to what the kernel tables are to hold.
+//!
+//! Out: a [`Command::Tables`] with the whole image, but only if it differs from the last one. Tables of services that have
+//! not changed are shared with it, not copied.
+
+use super::Controller;
+use super::pool::{Member, Pool};
+use crate::core::command::Command;
+use crate::core::config::Config;
+use crate::core::config::model::Backend;
+use crate::core::plan::{BackendImage, Image, ServiceImage, VipImage};
+
+impl Controller {
+    /// The command that brings the kernel tables up to date, if they are not.
+    pub(super) fn publish(&mut self) -> Option<Command> {
+        let image = self.config.as_ref().map(|config| self.draw(config))?;
+        if self.image.as_ref() == Some(&image) {
+            return None;
+        }
+        self.image = Some(image.clone());
+        Some(Command::Tables(Box::new(image)))
+    }
+
+    fn draw(&self, config: &Config) -> Image {
+        let vip = |vip: &crate::core::config::model::Vip| VipImage {
+            name: vip.name.clone(),
+            address: vip.address,
+            held: vip.holder == self.host,
+        };
+        Image {
+            vips: config.vips.iter().map(vip).collect(),
+            services: self.pools.iter().map(|pool| self.draw_service(pool)).collect(),
+        }
+    }
+
+    fn draw_service(&self, pool: &Pool) -> ServiceImage {
+        let service = &pool.service;
+        let pairs = service.backends.iter().zip(&pool.members);
+        ServiceImage {
+            name: service.name.clone(),
+            vip: service.vip.clone(),
+            port: service.port,
+            protocol: service.protocol,
+            backends: pairs.map(|(backend, member)| self.draw_backend(pool, backend, member)).collect(),
+            table: pool.dealt.table.clone(),
+        }
+    }
+
+    fn draw_backend(&self, pool: &Pool, backend: &Backend, member: &Member) -> BackendImage {
+        let local = backend.host == self.host;
+        BackendImage {
+            key: member.key.clone(),
+            address: backend.address,
+            port: backend.port,
+            mode: pool.service.mode,
+            local,
+            state: member.state(&pool.service.check),
+            mac: if local { None } else { self.neighbours.get(&backend.address).copied() },
+        }
+    }
+}

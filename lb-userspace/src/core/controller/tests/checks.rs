@@ -1,0 +1,188 @@
+use std::time::Duration;
+
+use super::{AdoptedBackend, Rig, VIP, config, key, mac, node, outline, passed, probes, refused};
+use crate::core::command::Level;
+use crate::core::config::model::{CheckKind, Protocol};
+use crate::core::event::{Event, Now, ProbeOutcome};
+use crate::core::view::BackendState;
+
+const LONG: Duration = Duration::from_secs(20);
+
+#[test]
+fn every_backend_is_up_before_its_first_check() {
+    let rig = Rig::running();
+    assert_eq!(rig.owners("keystone"), ["c1", "c2", "c3"]);
+    assert_eq!(rig.view("keystone/c2").state, BackendState::Up);
+    assert_eq!(rig.view("keystone/c2").last_check, "not checked yet");
+}
+
+#[test]
+fn first_checks_start_at_once_and_not_together() {
+    let mut rig = Rig::running();
+    let (start, mut starts) = (rig.now, Vec::new());
+    while starts.len() < 6 {
+        rig.now = rig.controller.deadline().expect("checks are due");
+        let started = probes(&rig.handle(Event::Tick));
+        starts.extend(started.iter().map(|_| rig.now));
+    }
+    assert!(starts.iter().all(|at| at.0 - start.0 <= Duration::from_millis(200)), "{starts:?}");
+    starts.dedup();
+    assert!(starts.len() > 3, "{starts:?}");
+}
+
+#[test]
+fn a_failing_backend_goes_down_and_its_reason_is_told() {
+    let mut rig = Rig::running();
+    rig.run(LONG, |_| passed());
+    rig.run(LONG, |backend| if *backend == key("keystone/c2") { refused() } else { passed() });
+    assert_eq!(rig.owners("keystone"), ["c1", "c3"]);
+    assert_eq!(rig.owners("mysql"), ["c1", "c2", "c3"], "another service of the same host is not touched");
+    assert_eq!(rig.service("keystone").backends[1].state, BackendState::Down);
+    assert!(rig.logged(Level::Warn, "backend keystone/c2 (10.0.0.2:15000) is down: connection refused; 2 of 3"));
+    rig.run(LONG, |_| passed());
+    assert_eq!(rig.owners("keystone"), ["c1", "c2", "c3"]);
+    assert!(rig.logged(Level::Info, "backend keystone/c2 (10.0.0.2:15000) is up"));
+    assert!(rig.view("keystone/c2").last_check.starts_with("ok in 0.3 ms"));
+}
+
+#[test]
+fn detection_takes_fall_failures_at_the_fast_interval() {
+    let mut rig = Rig::running();
+    rig.run(LONG, |_| passed());
+    let start = rig.now;
+    while rig.owners("keystone").len() == 3 {
+        rig.run(Duration::from_millis(10), |backend| if backend.backend == "c2" { refused() } else { passed() });
+    }
+    let took = rig.now.0 - start.0;
+    assert!(took <= Duration::from_millis(2200 + 2 * 550 + 10), "{took:?}");
+}
+
+#[test]
+fn only_the_service_that_changed_gets_another_table() {
+    let mut rig = Rig::running();
+    rig.run(LONG, |_| passed());
+    let before = rig.service("mysql").table.clone();
+    rig.run(LONG, |backend| if *backend == key("keystone/c2") { refused() } else { passed() });
+    assert!(std::sync::Arc::ptr_eq(&before, &rig.service("mysql").table));
+}
+
+#[test]
+fn no_backend_left_empties_the_table_and_is_an_error() {
+    let mut rig = Rig::running();
+    rig.run(LONG, |backend| if backend.service == "mysql" { refused() } else { passed() });
+    assert!(rig.service("mysql").table.is_empty());
+    assert!(rig.logged(Level::Error, "service mysql (port 3306 of VIP internal)"));
+}
+
+#[test]
+fn passing_checks_change_nothing() {
+    let mut rig = Rig::running();
+    rig.run(LONG, |_| passed());
+    let image = rig.image.clone();
+    rig.logs.clear();
+    rig.run(LONG, |_| passed());
+    assert_eq!(rig.image, image);
+    assert_eq!(rig.logs, []);
+}
+
+#[test]
+fn a_check_that_never_ends_counts_as_failed_and_delays_no_other() {
+    let mut rig = Rig::running();
+    let end = Now(rig.now.0 + LONG);
+    let mut checked = 0;
+    while let Some(deadline) = rig.controller.deadline().filter(|deadline| *deadline <= end) {
+        rig.now = deadline;
+        for (backend, id) in probes(&rig.handle(Event::Tick)) {
+            if backend != key("keystone/c2") {
+                checked += 1;
+                rig.handle(Event::ProbeEnded { backend, id, outcome: passed() });
+            }
+        }
+    }
+    assert_eq!(rig.owners("keystone"), ["c1", "c3"]);
+    assert_eq!(rig.view("keystone/c2").last_check, "nothing was heard of the check for 2s");
+    assert!(checked >= 5 * 9, "5 backends every 2.2 s at most: {checked}");
+}
+
+#[test]
+fn only_the_answer_to_the_check_in_flight_counts() {
+    let mut rig = Rig::running();
+    rig.now = Now(rig.now.0 + LONG);
+    let started = probes(&rig.handle(Event::Tick));
+    assert_eq!(started.len(), 6);
+    let (backend, id) = started[0].clone();
+    let fail = |id| Event::ProbeEnded { backend: backend.clone(), id, outcome: refused() };
+    assert_eq!(rig.handle(fail(id + 100)), [], "another check");
+    assert_eq!(outline(&rig.handle(fail(id))), ["tables"]);
+    assert_eq!(rig.handle(fail(id)), [], "a second answer to the same");
+}
+
+#[test]
+fn one_check_of_a_backend_is_in_flight_at_a_time() {
+    let mut rig = Rig::running();
+    rig.now = Now(rig.now.0 + LONG);
+    assert_eq!(probes(&rig.handle(Event::Tick)).len(), 6);
+    assert_eq!(rig.handle(Event::Tick), []);
+}
+
+#[test]
+fn a_service_without_check_is_up_and_never_probed() {
+    let mut rig = Rig::new();
+    let mut config = config();
+    config.services.iter_mut().for_each(|service| service.check.kind = CheckKind::None);
+    rig.configure(config);
+    assert_eq!(rig.controller.deadline(), None);
+    assert_eq!(rig.owners("keystone"), ["c1", "c2", "c3"]);
+    assert_eq!(rig.view("keystone/c1").last_check, "no check");
+}
+
+#[test]
+fn states_of_an_earlier_run_are_adopted() {
+    let adopt = |host, state| AdoptedBackend {
+        vip: VIP,
+        service_port: 5000,
+        protocol: Protocol::Tcp,
+        address: node(host),
+        port: 15_000,
+        state,
+        mac: None,
+    };
+    let mut rig = Rig::on(
+        "c1",
+        vec![adopt("c1", BackendState::Up), adopt("c2", BackendState::Down), adopt("c3", BackendState::Drain)],
+    );
+    rig.configure(config());
+    assert_eq!(rig.owners("keystone"), ["c1"]);
+    assert_eq!(rig.owners("mysql"), ["c1", "c2", "c3"]);
+    let health = |name| (rig.view(name).state, rig.view(name).health);
+    assert_eq!(health("keystone/c1"), (BackendState::Up, 4), "sure of it: one failure does not take it down");
+    assert_eq!(health("keystone/c2"), (BackendState::Down, 0));
+    assert_eq!(health("keystone/c3"), (BackendState::Drain, 4));
+    assert_eq!(health("mysql/c1"), (BackendState::Up, 2));
+}
+
+#[test]
+fn a_mac_reaches_the_tables_and_outlives_its_neighbour_entry() {
+    let mut rig = Rig::running();
+    let seen = |host, mac| Event::Neighbour { address: node(host), mac };
+    assert_eq!(rig.service("keystone").backends[1].mac, None);
+    assert_eq!(outline(&rig.handle(seen("c2", Some(mac(2))))), ["tables"]);
+    assert_eq!(rig.service("keystone").backends[1].mac, Some(mac(2)));
+    assert_eq!(rig.service("mysql").backends[1].mac, Some(mac(2)));
+    assert_eq!(rig.view("mysql/c2").mac.as_deref(), Some("02:00:00:00:00:02"));
+    assert_eq!(rig.handle(seen("c2", Some(mac(2)))), [], "the same again");
+    assert_eq!(rig.handle(seen("c2", None)), [], "the entry fails: the checks tell whether it can be reached");
+    assert_eq!(outline(&rig.handle(seen("c2", Some(mac(9))))), ["tables"], "its network card was changed");
+    assert_eq!(rig.handle(seen("c1", Some(mac(1)))), [], "this host has no MAC to be reached at");
+    assert_eq!(rig.handle(seen("c9", Some(mac(1)))), [], "nobody we know");
+}
+
+#[test]
+fn time_since_a_change_is_shown() {
+    let mut rig = Rig::running();
+    rig.run(LONG, |_| passed());
+    assert_eq!(rig.view("keystone/c1").since_s, 20);
+    rig.run(Duration::from_secs(10), |_| ProbeOutcome::Failed("timeout after 1s".to_owned()));
+    assert!(rig.view("keystone/c1").since_s < 10);
+    assert_eq!(rig.view("keystone/c1").last_check, "timeout after 1s");
+}

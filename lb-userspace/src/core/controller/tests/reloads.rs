@@ -1,0 +1,241 @@
+use std::time::Duration;
+
+use super::{Rig, VIP, backend, config, key, outline, passed, probes, refused, service};
+use crate::core::command::Level;
+use crate::core::config::model::CheckKind;
+use crate::core::event::{DrainTarget, Event, Now};
+use crate::core::view::BackendState;
+
+const LONG: Duration = Duration::from_secs(20);
+
+#[test]
+fn the_holder_takes_the_vip_last_and_announces_it() {
+    let mut rig = Rig::new();
+    assert_eq!(
+        outline(&rig.configure(config())),
+        [
+            "attach eth0",
+            "tables",
+            "+route 10.0.0.100",
+            "+address 10.0.0.100/32 eth0",
+            "announce 10.0.0.100 eth0 x5",
+            "resolve 10.0.0.2 eth0",
+            "resolve 10.0.0.3 eth0",
+        ]
+    );
+    assert!(rig.image.vips[0].held);
+    assert!(rig.logged(Level::Info, "this host holds VIP 10.0.0.100"));
+}
+
+#[test]
+fn a_host_that_does_not_hold_the_vip_gets_the_route_alone() {
+    let mut rig = Rig::on("c2", Vec::new());
+    let expected = ["attach eth0", "tables", "+route 10.0.0.100", "resolve 10.0.0.1 eth0", "resolve 10.0.0.3 eth0"];
+    assert_eq!(outline(&rig.configure(config())), expected);
+    assert!(!rig.image.vips[0].held);
+    let local: Vec<_> = rig.service("keystone").backends.iter().map(|backend| backend.local).collect();
+    assert_eq!(local, [false, true, false]);
+}
+
+#[test]
+fn a_host_without_backends_gets_no_route() {
+    let mut rig = Rig::new();
+    let mut config = config();
+    config.services.iter_mut().for_each(|service| service.backends.retain(|backend| backend.host != "c1"));
+    assert!(!outline(&rig.configure(config)).contains(&"+route 10.0.0.100".to_owned()));
+}
+
+#[test]
+fn a_host_that_is_not_configured_says_so() {
+    let mut rig = Rig::on("c9", Vec::new());
+    rig.configure(config());
+    assert!(rig.logged(Level::Warn, "host `c9` is not in the configuration"));
+}
+
+#[test]
+fn the_same_configuration_again_does_nothing() {
+    let mut rig = Rig::running();
+    assert_eq!(rig.configure(config()), []);
+}
+
+#[test]
+fn a_reload_keeps_health_and_drains() {
+    let mut rig = Rig::running();
+    rig.run(LONG, |backend| if *backend == key("keystone/c2") { refused() } else { passed() });
+    let _ = rig.controller.drain(&DrainTarget::One(key("keystone/c3")), true, rig.now).unwrap();
+    let before = rig.view("keystone/c2").since_s;
+    let mut next = config();
+    next.services.insert(0, service("nova", 8774));
+    next.services[1].check.rise = 4;
+    rig.configure(next);
+    assert_eq!(rig.owners("keystone"), ["c1"]);
+    assert_eq!(rig.view("keystone/c2").state, BackendState::Down);
+    assert_eq!(rig.view("keystone/c2").since_s, before);
+    assert_eq!(rig.view("keystone/c3").state, BackendState::Drain);
+    assert_eq!(rig.view("keystone/c1").health, 6, "still at the top");
+}
+
+#[test]
+fn another_address_is_another_backend() {
+    let mut rig = Rig::running();
+    rig.run(LONG, |_| refused());
+    let mut next = config();
+    next.services[0].backends[1] = backend("c2", 25_000);
+    rig.configure(next);
+    assert_eq!(rig.owners("keystone"), ["c2"]);
+}
+
+#[test]
+fn an_answer_for_a_backend_that_is_gone_changes_nothing() {
+    let mut rig = Rig::running();
+    rig.now = Now(rig.now.0 + LONG);
+    let started = probes(&rig.handle(Event::Tick));
+    let mut next = config();
+    next.services.remove(0);
+    assert_eq!(outline(&rig.configure(next)), ["tables"]);
+    let answer = |(backend, id)| Event::ProbeEnded { backend, id, outcome: refused() };
+    for probe in started.into_iter().filter(|(backend, _)| backend.service == "keystone") {
+        assert_eq!(rig.handle(answer(probe)), []);
+    }
+}
+
+#[test]
+fn a_check_in_flight_outlives_a_reload() {
+    let mut rig = Rig::running();
+    rig.now = Now(rig.now.0 + LONG);
+    let (backend, id) = probes(&rig.handle(Event::Tick))[0].clone();
+    let mut next = config();
+    next.services.reverse();
+    rig.configure(next);
+    assert_eq!(outline(&rig.handle(Event::ProbeEnded { backend, id, outcome: refused() })), ["tables"]);
+}
+
+#[test]
+fn a_shorter_interval_holds_from_now_on() {
+    let mut rig = Rig::new();
+    let mut slow = config();
+    slow.services.iter_mut().for_each(|service| service.check.interval = Duration::from_secs(3600));
+    rig.configure(slow);
+    rig.run(Duration::from_secs(1000), |_| passed());
+    rig.configure(config());
+    assert!(rig.controller.deadline().unwrap().0 - rig.now.0 <= Duration::from_secs(2));
+}
+
+#[test]
+fn a_check_put_on_or_taken_off_starts_or_stops_the_probes() {
+    let mut rig = Rig::running();
+    rig.run(LONG, |_| refused());
+    let mut unchecked = config();
+    unchecked.services.iter_mut().for_each(|service| service.check.kind = CheckKind::None);
+    rig.configure(unchecked);
+    assert_eq!(rig.controller.deadline(), None);
+    assert_eq!(rig.owners("keystone"), ["c1", "c2", "c3"]);
+    rig.configure(config());
+    assert_eq!(rig.owners("keystone"), ["c1", "c2", "c3"]);
+    rig.run(LONG, |_| refused());
+    assert!(rig.service("keystone").table.is_empty());
+}
+
+#[test]
+fn a_weight_changes_the_shares() {
+    let mut rig = Rig::running();
+    let mut next = config();
+    next.services[0].backends[0].weight = 200;
+    next.services[0].backends[1].weight = 0;
+    assert_eq!(outline(&rig.configure(next)), ["tables"]);
+    assert!((rig.view("keystone/c1").share - 2.0 / 3.0).abs() < 0.01);
+    assert_eq!(rig.owners("keystone"), ["c1", "c3"]);
+    assert_eq!(rig.view("keystone/c2").state, BackendState::Up);
+}
+
+#[test]
+fn a_vip_that_moves_away_is_silenced_before_it_goes_and_its_route_stays() {
+    let mut rig = Rig::running();
+    let mut next = config();
+    next.vips[0].holder = "c2".to_owned();
+    assert_eq!(outline(&rig.configure(next)), ["tables", "-address 10.0.0.100/32 eth0"]);
+    assert!(!rig.image.vips[0].held);
+    assert!(rig.logged(Level::Info, "this host does not hold VIP 10.0.0.100 any more"));
+    let expected = ["tables", "+address 10.0.0.100/32 eth0", "announce 10.0.0.100 eth0 x5"];
+    assert_eq!(outline(&rig.configure(config())), expected);
+}
+
+#[test]
+fn a_vip_that_is_removed_leaves_no_moment_in_which_the_kernel_answers_for_it() {
+    let mut rig = Rig::on("c2", Vec::new());
+    rig.configure(config());
+    let mut next = config();
+    next.vips[0].address = "10.0.0.200".parse().unwrap();
+    assert_eq!(outline(&rig.configure(next)), ["-route 10.0.0.100", "tables", "+route 10.0.0.200"]);
+}
+
+#[test]
+fn a_vip_follows_its_address_prefix_and_interface() {
+    let mut rig = Rig::running();
+    let mut next = config();
+    next.vips[0].prefix = 24;
+    assert_eq!(
+        outline(&rig.configure(next.clone())),
+        ["-address 10.0.0.100/32 eth0", "+address 10.0.0.100/24 eth0", "announce 10.0.0.100 eth0 x5"]
+    );
+    next.vips[0].interface = "eth1".to_owned();
+    assert_eq!(
+        outline(&rig.configure(next.clone())),
+        [
+            "attach eth1",
+            "-address 10.0.0.100/24 eth0",
+            "+address 10.0.0.100/24 eth1",
+            "announce 10.0.0.100 eth1 x5",
+            "resolve 10.0.0.2 eth1",
+            "resolve 10.0.0.3 eth1",
+            "forget 10.0.0.2 eth0",
+            "forget 10.0.0.3 eth0",
+            "detach eth0",
+        ]
+    );
+    next.vips[0].address = "10.0.0.200".parse().unwrap();
+    assert_eq!(
+        outline(&rig.configure(next)),
+        [
+            "-route 10.0.0.100",
+            "-address 10.0.0.100/24 eth1",
+            "tables",
+            "+route 10.0.0.200",
+            "+address 10.0.0.200/24 eth1",
+            "announce 10.0.0.200 eth1 x5",
+        ]
+    );
+}
+
+#[test]
+fn stop_hands_everything_back_and_nothing_happens_after_it() {
+    let mut rig = Rig::running();
+    rig.now = Now(rig.now.0 + LONG);
+    let (backend, id) = probes(&rig.handle(Event::Tick))[0].clone();
+    let expected = [
+        "-route 10.0.0.100",
+        "-address 10.0.0.100/32 eth0",
+        "tables",
+        "forget 10.0.0.2 eth0",
+        "forget 10.0.0.3 eth0",
+        "detach eth0",
+    ];
+    assert_eq!(outline(&rig.handle(Event::Stop)), expected);
+    assert!(!rig.image.vips[0].held);
+    assert_eq!(rig.controller.deadline(), None);
+    assert_eq!(rig.controller.config(), None);
+    assert_eq!(rig.handle(Event::ProbeEnded { backend, id, outcome: refused() }), []);
+    assert_eq!(rig.handle(Event::Tick), []);
+    assert_eq!(rig.handle(Event::Stop), []);
+}
+
+#[test]
+fn the_view_is_in_the_order_of_the_configuration() {
+    let rig = Rig::running();
+    let (vips, services) = rig.controller.view(rig.now);
+    assert_eq!((vips[0].name.as_str(), vips[0].address, vips[0].held), ("internal", VIP, true));
+    let names: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
+    assert_eq!(names, ["keystone", "mysql"]);
+    assert_eq!(services[0].address, VIP);
+    assert_eq!(services[0].backends.iter().map(|backend| backend.share).sum::<f64>().round(), 1.0);
+}

@@ -1,0 +1,225 @@
+//! Anything may happen in any order: checks that pass, fail or are never heard of, drains, reloads, neighbours, a stop.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{Rig, backend, config, mac, node, passed, refused, service};
+use crate::core::command::Command;
+use crate::core::config::Config;
+use crate::core::event::{BackendKey, DrainTarget, Event, Now, ProbeOutcome};
+use crate::core::view::BackendState;
+
+/// One thing that happens.
+#[derive(Debug, Clone)]
+enum Step {
+    /// Time goes on to the next deadline, and this much past it.
+    Wait(u16),
+    /// The end of one of the checks that ever started, in flight or not.
+    Answer(prop::sample::Index, bool),
+    /// This configuration is loaded.
+    Reload(Config),
+    /// This backend of this service, or everywhere, is drained or not.
+    Drain(Option<&'static str>, &'static str, bool),
+    /// A neighbour is seen or lost.
+    Neighbour(u8, bool),
+    /// The daemon stops; another reload may follow.
+    Stop,
+}
+
+/// Variations of one configuration: services and backends come and go, move and change weight; the VIP moves.
+fn configs() -> impl Strategy<Value = Config> {
+    let services = prop::sample::subsequence(vec!["keystone", "mysql", "nova"], 0..=3);
+    let backends = prop::sample::subsequence(vec!["c1", "c2", "c3", "c4"], 1..=4);
+    let holder = prop::sample::select(vec!["c1", "c2"]);
+    let weight = prop::sample::select(vec![0, 50, 100]);
+    (services, backends, holder, weight, any::<bool>(), 1u32..4).prop_map(
+        |(names, hosts, holder, weight, moved, rise)| {
+            let mut config = config();
+            config.vips[0].holder = holder.to_owned();
+            config.services = names.iter().zip([5000, 3306, 8774]).map(|(name, port)| service(name, port)).collect();
+            for service in &mut config.services {
+                service.check.rise = rise;
+                let port = service.port + if moved { 20_000 } else { 10_000 };
+                service.backends = hosts.iter().map(|host| backend(host, port)).collect();
+                service.backends[0].weight = weight;
+            }
+            config
+        },
+    )
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let services = prop::sample::select(vec![None, Some("keystone"), Some("mysql"), Some("nope")]);
+    let backends = prop::sample::select(vec!["c1", "c2", "c3", "c4", "nobody"]);
+    prop_oneof![
+        20 => (0u16..3000).prop_map(Step::Wait),
+        40 => (any::<prop::sample::Index>(), any::<bool>()).prop_map(|(probe, passes)| Step::Answer(probe, passes)),
+        4 => configs().prop_map(Step::Reload),
+        6 => (services, backends, any::<bool>()).prop_map(|(service, backend, drain)| Step::Drain(service, backend, drain)),
+        4 => (1u8..6, any::<bool>()).prop_map(|(host, seen)| Step::Neighbour(host, seen)),
+        1 => Just(Step::Stop),
+    ]
+}
+
+/// A rig, and what must be remembered to judge it.
+struct Trial {
+    rig: Rig,
+    /// Every check that ever started.
+    started: Vec<(BackendKey, u64)>,
+    /// The one in flight of each backend, as far as one from outside can tell.
+    in_flight: BTreeMap<BackendKey, InFlight>,
+}
+
+/// A check that was started: its id, where it went, when it is given up.
+type InFlight = (u64, SocketAddr, Now);
+
+impl Trial {
+    fn apply(&mut self, step: Step) -> Result<(), TestCaseError> {
+        match step {
+            Step::Wait(past) => {
+                let Some(deadline) = self.rig.controller.deadline() else { return Ok(()) };
+                self.rig.now = self.rig.now.max(deadline);
+                self.rig.now.0 += Duration::from_millis(past.into());
+                let commands = self.rig.handle(Event::Tick);
+                self.judge(&commands)?;
+                let next = self.rig.controller.deadline();
+                prop_assert!(next.is_none_or(|next| next > self.rig.now), "a tick leaves nothing due");
+                Ok(())
+            }
+            Step::Answer(probe, passes) => {
+                let Some((backend, id)) = (!self.started.is_empty()).then(|| probe.get(&self.started).clone()) else {
+                    return Ok(());
+                };
+                if self.in_flight.get(&backend).is_some_and(|(current, ..)| *current == id) {
+                    self.in_flight.remove(&backend);
+                }
+                let outcome: ProbeOutcome = if passes { passed() } else { refused() };
+                let commands = self.rig.handle(Event::ProbeEnded { backend, id, outcome });
+                self.judge(&commands)
+            }
+            Step::Reload(config) => {
+                let wanted = config.clone();
+                let commands = self.rig.configure(config.clone());
+                self.judge(&commands)?;
+                prop_assert_eq!(self.rig.controller.config(), Some(&wanted));
+                prop_assert_eq!(self.rig.configure(config), vec![], "the same again changes nothing");
+                Ok(())
+            }
+            Step::Drain(service, name, drain) => {
+                let target = match service {
+                    Some(service) => DrainTarget::One(BackendKey { service: service.into(), backend: name.into() }),
+                    None => DrainTarget::Everywhere(name.into()),
+                };
+                let before = self.rig.image.clone();
+                match self.rig.controller.drain(&target, drain, self.rig.now) {
+                    Ok((keys, commands)) => {
+                        prop_assert!(!keys.is_empty());
+                        let commands = self.rig.take_in(commands);
+                        self.judge(&commands)
+                    }
+                    Err(_) => {
+                        prop_assert_eq!(&before, &self.rig.image);
+                        Ok(())
+                    }
+                }
+            }
+            Step::Neighbour(host, seen) => {
+                let address = node(&format!("c{host}"));
+                let commands = self.rig.handle(Event::Neighbour { address, mac: seen.then(|| mac(host)) });
+                self.judge(&commands)
+            }
+            Step::Stop => {
+                let commands = self.rig.handle(Event::Stop);
+                self.judge(&commands)?;
+                prop_assert_eq!(self.rig.controller.deadline(), None);
+                prop_assert!(self.rig.image.vips.iter().all(|vip| !vip.held));
+                Ok(())
+            }
+        }
+    }
+
+    fn judge(&mut self, commands: &[Command]) -> Result<(), TestCaseError> {
+        let configured = self.configured();
+        // What a reload took away, or put elsewhere, takes its check along.
+        self.in_flight.retain(|backend, (_, target, _)| configured.get(backend) == Some(target));
+        for command in commands {
+            if let Command::Probe { backend, id, target, timeout, .. } = command {
+                prop_assert_eq!(configured.get(backend), Some(target), "a check of a backend that is configured");
+                prop_assert!(self.started.last().is_none_or(|(_, last)| last < id), "ids are never used again");
+                let give_up = Now(self.rig.now.0 + *timeout * 2);
+                let earlier = self.in_flight.insert(backend.clone(), (*id, *target, give_up));
+                let over = earlier.is_none_or(|(_, _, give_up)| give_up <= self.rig.now);
+                prop_assert!(over, "one check of {} at a time", backend);
+                self.started.push((backend.clone(), *id));
+            }
+        }
+        if self.rig.controller.config().is_none() {
+            return Ok(());
+        }
+        for service in &self.rig.image.services {
+            for owner in service.table.iter() {
+                let backend = &service.backends[usize::from(*owner)];
+                prop_assert_eq!(backend.state, BackendState::Up);
+            }
+            for backend in &service.backends {
+                prop_assert!(configured.contains_key(&backend.key), "{} is gone", backend.key);
+                let shown = self.rig.view(&backend.key.to_string());
+                prop_assert_eq!(shown.state, backend.state);
+                prop_assert_eq!(shown.share > 0.0, shown.state == BackendState::Up && shown.weight > 0);
+                prop_assert!(shown.health <= shown.health_top);
+            }
+        }
+        prop_assert_eq!(
+            self.rig.image.services.iter().map(|service| service.backends.len()).sum::<usize>(),
+            configured.len()
+        );
+        prop_assert_eq!(
+            self.rig.controller.deadline().is_some(),
+            !configured.is_empty(),
+            "every backend has a next check"
+        );
+        Ok(())
+    }
+
+    fn configured(&self) -> BTreeMap<BackendKey, SocketAddr> {
+        let services = self.rig.controller.config().map(|config| config.services.clone()).unwrap_or_default();
+        let backends = services.into_iter().flat_map(|service| {
+            let key = move |name| BackendKey { service: service.name.clone(), backend: name };
+            service.backends.into_iter().map(move |b| (key(b.name), SocketAddr::new(b.address, b.port)))
+        });
+        backends.collect()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_sequence_of_events_breaks_an_invariant(steps in prop::collection::vec(steps(), 1..120)) {
+        let mut trial = Trial { rig: Rig::running(), started: Vec::new(), in_flight: BTreeMap::new() };
+        for step in steps {
+            trial.apply(step)?;
+        }
+    }
+
+    /// Whatever happened before: when every check passes and every drain is undone, every backend takes flows again.
+    #[test]
+    fn everything_recovers(steps in prop::collection::vec(steps(), 1..60)) {
+        let mut trial = Trial { rig: Rig::running(), started: Vec::new(), in_flight: BTreeMap::new() };
+        for step in steps {
+            trial.apply(step)?;
+        }
+        let mut rig = trial.rig;
+        rig.configure(config());
+        for host in ["c1", "c2", "c3"] {
+            let (_, commands) = rig.controller.drain(&DrainTarget::Everywhere(host.to_owned()), false, rig.now).unwrap();
+            rig.take_in(commands);
+        }
+        rig.run(Duration::from_secs(60), |_| passed());
+        prop_assert_eq!(rig.owners("keystone"), ["c1", "c2", "c3"]);
+        prop_assert_eq!(rig.owners("mysql"), ["c1", "c2", "c3"]);
+    }
+}

@@ -1,0 +1,88 @@
+//! What the operator is shown of the controller. Counters of packets are the daemon's to fill in: here they are 0.
+
+use super::Controller;
+use super::pool::{Member, Pool};
+use crate::core::config::model::{Backend, CheckKind};
+use crate::core::event::{Now, ProbeOutcome};
+use crate::core::health;
+use crate::core::view::{BackendView, ServiceView, VipView};
+
+impl Controller {
+    /// A snapshot of VIPs and services, in the order of the configuration; empty without one.
+    #[must_use]
+    pub fn view(&self, now: Now) -> (Vec<VipView>, Vec<ServiceView>) {
+        let vips = self.config.iter().flat_map(|config| &config.vips);
+        let vips: Vec<VipView> = vips
+            .map(|vip| VipView {
+                name: vip.name.clone(),
+                address: vip.address,
+                interface: vip.interface.clone(),
+                holder: vip.holder.clone(),
+                held: vip.holder == self.host,
+            })
+            .collect();
+        let services = self.pools.iter().filter_map(|pool| {
+            let vip = vips.iter().find(|vip| vip.name == pool.service.vip)?;
+            Some(self.view_service(vip, pool, now))
+        });
+        let services = services.collect();
+        (vips, services)
+    }
+
+    fn view_service(&self, vip: &VipView, pool: &Pool, now: Now) -> ServiceView {
+        let pairs = pool.service.backends.iter().zip(&pool.members).enumerate();
+        ServiceView {
+            name: pool.service.name.clone(),
+            vip: vip.name.clone(),
+            address: vip.address,
+            port: pool.service.port,
+            protocol: pool.service.protocol,
+            mode: pool.service.mode,
+            backends: pairs
+                .map(|(i, (backend, member))| BackendView {
+                    share: pool.dealt.share(i),
+                    ..self.view_backend(pool, backend, member, now)
+                })
+                .collect(),
+            packets: 0,
+            bytes: 0,
+            new_flows: 0,
+        }
+    }
+
+    /// A backend, but for its share.
+    fn view_backend(&self, pool: &Pool, backend: &Backend, member: &Member, now: Now) -> BackendView {
+        let check = &pool.service.check;
+        let local = backend.host == self.host;
+        let mac = self.neighbours.get(&backend.address).filter(|_| !local);
+        BackendView {
+            id: member.key.to_string(),
+            name: backend.name.clone(),
+            service: pool.service.name.clone(),
+            host: backend.host.clone(),
+            address: backend.address,
+            port: backend.port,
+            weight: backend.weight,
+            state: member.state(check),
+            health: member.health.counter(),
+            health_top: health::top(check),
+            last_check: last_check(&check.kind, member.last_check.as_ref()),
+            since_s: now.0.saturating_sub(member.since.0).as_secs(),
+            mac: mac.map(ToString::to_string),
+            local,
+            share: 0.0,
+            packets: 0,
+            bytes: 0,
+        }
+    }
+}
+
+/// What the last check said, in words.
+fn last_check(kind: &CheckKind, outcome: Option<&ProbeOutcome>) -> String {
+    match (kind, outcome) {
+        (CheckKind::None, _) => "no check".to_owned(),
+        (_, None) => "not checked yet".to_owned(),
+        (_, Some(ProbeOutcome::Passed(took))) => format!("ok in {:.1} ms", took.as_secs_f64() * 1000.0),
+        (_, Some(ProbeOutcome::Failed(reason))) => reason.clone(),
+    }
+}

@@ -1,0 +1,81 @@
+//! What enters the controller: everything that can change a decision.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::config::Config;
+
+/// A point in time on the monotonic clock, as an offset from an arbitrary start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Now(pub Duration);
+
+/// An Ethernet address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Mac(pub [u8; 6]);
+
+impl std::fmt::Display for Mac {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+/// Names one backend of one service in the running daemon: stable while both exist, never reused.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BackendKey {
+    /// Name of the service.
+    pub service: String,
+    /// Name of the backend within it.
+    pub backend: String,
+}
+
+impl std::fmt::Display for BackendKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.service, self.backend)
+    }
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeOutcome {
+    /// It passed, after this long.
+    Passed(Duration),
+    /// It failed: why, in words an operator knows ("connection refused", "timeout after 1s").
+    Failed(String),
+}
+
+/// An event.
+#[derive(Debug)]
+pub enum Event {
+    /// A checked configuration to run from now on: the first one, or a reload.
+    Configure(Box<Config>),
+    /// A check that the controller asked for has ended.
+    ProbeEnded {
+        /// The backend that was checked.
+        backend: BackendKey,
+        /// The `id` of the command that started it; an answer to an older one is ignored.
+        id: u64,
+        /// How it ended.
+        outcome: ProbeOutcome,
+    },
+    /// The kernel's neighbour table: this address is at this MAC, or (None) is not known any more.
+    Neighbour {
+        /// Address on one of our segments.
+        address: IpAddr,
+        /// Where it answers.
+        mac: Option<Mac>,
+    },
+    /// Time has passed: nothing else happened, but a deadline asked for by [`super::controller::Controller::deadline`] came.
+    Tick,
+    /// The daemon ends: hand everything back.
+    Stop,
+}
+
+/// What `pivot drain` names: `service/backend`, or a backend's name in every service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DrainTarget {
+    /// One backend of one service.
+    One(BackendKey),
+    /// Every backend of this name, and every backend on the host of this name, whatever the service.
+    Everywhere(String),
+}

@@ -1,0 +1,10 @@
+//! Decisions as functions of data and time: no I/O, no clock, no randomness of its own.
+
+pub mod command;
+pub mod config;
+pub mod controller;
+pub mod event;
+pub mod health;
+pub mod maglev;
+pub mod plan;
+pub mod view;

@@ -1,0 +1,68 @@
+//! The desired contents of the kernel tables, in the terms of the configuration: what the controller decides and the
+//! map writer carries out.
+//!
+//! An [`Image`] names things by name; the writer gives them stable indexes, keeps those of what stays, writes what
+//! changed in an order in which no packet ever meets a half-written state, and swaps.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::config::model::{Mode, Protocol};
+use super::event::{BackendKey, Mac};
+use super::view::BackendState;
+
+/// Everything the packet path is to know.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Image {
+    /// VIPs, held or not.
+    pub vips: Vec<VipImage>,
+    /// Services.
+    pub services: Vec<ServiceImage>,
+}
+
+/// A VIP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VipImage {
+    /// Name in the configuration.
+    pub name: String,
+    /// Address.
+    pub address: IpAddr,
+    /// Whether this host answers for it.
+    pub held: bool,
+}
+
+/// A service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceImage {
+    /// Name in the configuration.
+    pub name: String,
+    /// Name of its VIP.
+    pub vip: String,
+    /// Port on the VIP.
+    pub port: u16,
+    /// Protocol.
+    pub protocol: Protocol,
+    /// Backends.
+    pub backends: Vec<BackendImage>,
+    /// Maglev table: for each slot the position in `backends`. Empty: no backend takes new flows.
+    pub table: Arc<[u16]>,
+}
+
+/// A backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendImage {
+    /// Its name.
+    pub key: BackendKey,
+    /// Address the service is bound to on its host.
+    pub address: IpAddr,
+    /// Port it is bound to there.
+    pub port: u16,
+    /// How it is reached.
+    pub mode: Mode,
+    /// Whether it runs on this host.
+    pub local: bool,
+    /// What it may be sent.
+    pub state: BackendState,
+    /// Where it answers on the segment; `None` while not resolved, and for a local one.
+    pub mac: Option<Mac>,
+}

@@ -1,0 +1,182 @@
+//! Carries out the controller's commands, in order.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use tokio::sync::mpsc;
+
+use crate::core::command::{Command, Level};
+use crate::core::event::{BackendKey, ProbeOutcome};
+use crate::io::announce::{self, AnnounceError};
+use crate::io::datapath::attach::AttachError;
+use crate::io::datapath::{Datapath, InterfaceError};
+use crate::io::netlink::{Link, Netlink, NetlinkError, Resolver};
+use crate::io::probe;
+use crate::tables::writer::TableError;
+
+/// The end of a check.
+#[derive(Debug)]
+pub struct ProbeEnd {
+    /// The backend.
+    pub backend: BackendKey,
+    /// Of the command.
+    pub id: u64,
+    /// How it ended.
+    pub outcome: ProbeOutcome,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// Addresses, routes, links.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+    /// Attaching.
+    #[error(transparent)]
+    Interface(#[from] InterfaceError),
+    /// Detaching.
+    #[error(transparent)]
+    Detach(#[from] AttachError),
+    /// Tables.
+    #[error(transparent)]
+    Tables(#[from] TableError),
+    /// Announcing.
+    #[error(transparent)]
+    Announce(#[from] AnnounceError),
+}
+
+/// The adapters that commands go to.
+pub struct Executor {
+    /// Kernel tables and programs.
+    pub datapath: Datapath,
+    /// Addresses, routes, links.
+    pub netlink: Netlink,
+    resolver: Resolver,
+    probes: mpsc::UnboundedSender<ProbeEnd>,
+    own_address: Option<IpAddr>,
+    links: HashMap<String, Link>,
+}
+
+impl Executor {
+    /// Over these adapters; `own_address` is this host's node address.
+    #[must_use]
+    pub fn new(
+        datapath: Datapath,
+        netlink: Netlink,
+        resolver: Resolver,
+        probes: mpsc::UnboundedSender<ProbeEnd>,
+        own_address: Option<IpAddr>,
+    ) -> Self {
+        Self { datapath, netlink, resolver, probes, own_address, links: HashMap::new() }
+    }
+
+    /// Carries out commands; one that fails is logged and the others follow.
+    pub async fn execute_all(&mut self, commands: Vec<Command>) {
+        for command in commands {
+            if let Err(error) = self.execute(command).await {
+                tracing::error!("{error}");
+            }
+        }
+    }
+
+    /// Whether the tables have room for what commands will write there: all else that can fail is tried in order.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Tables`].
+    pub fn check(&self, commands: &[Command]) -> Result<(), ExecuteError> {
+        for command in commands {
+            if let Command::Tables(image) = command {
+                self.datapath.writer().check(image)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what an earlier pivotd added for VIPs that are not configured any more, and programs on their interfaces.
+    pub async fn remove_strangers(&self, configured: &[IpAddr], adopted: &[IpAddr]) {
+        for vip in adopted.iter().filter(|vip| !configured.contains(vip)) {
+            tracing::info!("VIP {vip} of an earlier pivotd is not configured any more: removed");
+            let route = self.netlink.remove_local_route(*vip).await;
+            let address = self.netlink.remove_address_anywhere(*vip).await;
+            for error in [route, address].into_iter().filter_map(Result::err) {
+                tracing::error!("{error}");
+            }
+        }
+        self.datapath.detach_strangers();
+    }
+
+    /// Carries out commands up to the first that fails.
+    ///
+    /// # Errors
+    /// That command's error. Attaching comes first in the controller's order, and changes nothing when it fails.
+    pub async fn try_all(&mut self, commands: Vec<Command>) -> Result<(), ExecuteError> {
+        for command in commands {
+            self.execute(command).await?;
+        }
+        Ok(())
+    }
+
+    async fn execute(&mut self, command: Command) -> Result<(), ExecuteError> {
+        tracing::debug!(?command, "execute");
+        match command {
+            Command::Tables(image) => self.datapath.apply(&image)?,
+            Command::Attach { interface } => self.attach(&interface).await?,
+            Command::Detach { interface } => self.datapath.detach(&interface)?,
+            Command::AddAddress { interface, address, prefix } => {
+                let index = self.link(&interface).await?.index;
+                self.netlink.add_address(index, address, prefix).await?;
+            }
+            Command::RemoveAddress { interface, address, prefix } => {
+                let index = self.link(&interface).await?.index;
+                self.netlink.remove_address(index, address, prefix).await?;
+            }
+            Command::AddLocalRoute { address } => self.netlink.add_local_route(address).await?,
+            Command::RemoveLocalRoute { address } => self.netlink.remove_local_route(address).await?,
+            Command::Announce { interface, address, count } => {
+                if let IpAddr::V4(vip) = address {
+                    announce::announce(&self.link(&interface).await?, vip, count)?;
+                }
+            }
+            Command::Resolve { interface, address } => {
+                let index = self.link(&interface).await?.index;
+                self.resolver.resolve(index, address);
+            }
+            Command::Forget { interface, address } => {
+                let index = self.link(&interface).await?.index;
+                self.resolver.forget(index, address);
+            }
+            Command::Probe { backend, id, target, kind, timeout } => {
+                let ends = self.probes.clone();
+                tokio::spawn(async move {
+                    let outcome = probe::run(&kind, target, timeout).await;
+                    // The daemon is stopping: nobody waits for it.
+                    let _ = ends.send(ProbeEnd { backend, id, outcome });
+                });
+            }
+            Command::Log { level, message } => match level {
+                Level::Info => tracing::info!("{message}"),
+                Level::Warn => tracing::warn!("{message}"),
+                Level::Error => tracing::error!("{message}"),
+            },
+        }
+        Ok(())
+    }
+
+    async fn attach(&mut self, interface: &str) -> Result<(), ExecuteError> {
+        let link = self.netlink.link(interface).await?;
+        self.links.insert(interface.to_owned(), link.clone());
+        let address = match self.own_address {
+            Some(address) if self.netlink.on_link(link.index, address).await? => Some(address),
+            _ => self.netlink.own_address(link.index).await?,
+        };
+        Ok(self.datapath.attach(link, address)?)
+    }
+
+    /// The interface as it was when it was attached, or as it is now.
+    async fn link(&mut self, interface: &str) -> Result<Link, ExecuteError> {
+        match self.links.get(interface) {
+            Some(link) => Ok(link.clone()),
+            None => Ok(self.netlink.link(interface).await?),
+        }
+    }
+}

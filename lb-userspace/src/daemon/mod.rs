@@ -1,0 +1,167 @@
+//! pivotd's loop: the world's events into the controller, its commands into the world.
+//!
+//! - [`start`]: what is checked before anything is touched, and the taking over of what an earlier pivotd left.
+//! - [`execute`]: commands to the adapters.
+//! - [`answer`]: the API's questions.
+//! - [`error`]: why pivotd ends, and its exit codes.
+
+pub mod answer;
+pub mod error;
+pub mod execute;
+pub mod start;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::api;
+use crate::api::error::ApiError;
+use crate::core::config::Config;
+use crate::core::controller::Controller;
+use crate::core::event::{Event, Now};
+use crate::core::view::ReloadView;
+use crate::io::instance::Instance;
+use crate::io::netlink::Neighbour;
+
+use self::error::DaemonError;
+use self::execute::{ExecuteError, Executor, ProbeEnd};
+
+/// What pivotd is started with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// This host's name in it; by default what `uname -n` says.
+    pub host: Option<String>,
+    /// Name of the instance: one pivotd runs under each.
+    pub instance: String,
+    /// Where run directories are made.
+    pub run_root: PathBuf,
+    /// Where bpffs is, or is to be mounted.
+    pub bpffs: PathBuf,
+}
+
+/// A running pivotd.
+pub struct Daemon {
+    options: Options,
+    host: String,
+    controller: Controller,
+    executor: Executor,
+    instance: Instance,
+    began: Instant,
+    adopted: bool,
+    probes: mpsc::UnboundedReceiver<ProbeEnd>,
+    neighbours: mpsc::UnboundedReceiver<Neighbour>,
+}
+
+/// Runs pivotd until it is told to stop (SIGTERM, SIGINT), then hands everything back.
+///
+/// # Errors
+/// [`DaemonError`]; what was begun is undone, unless an earlier pivotd's work was taken over: that stays at work.
+pub async fn run(options: Options) -> Result<(), DaemonError> {
+    let mut daemon = start::start(options).await?;
+    let ended = daemon.serve().await;
+    let stopped = daemon.stop().await;
+    ended.and(stopped)
+}
+
+impl Daemon {
+    async fn serve(&mut self) -> Result<(), DaemonError> {
+        let listener = start::listen(&self.instance)?;
+        let (questions, mut asked) = mpsc::channel(16);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(api::server::serve(listener, questions, async {
+            // Either way of ending means the same.
+            let _ = stopped.await;
+        }));
+        let signal_error = |source| DaemonError::Signals { source };
+        let mut terminate = signal(SignalKind::terminate()).map_err(signal_error)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(signal_error)?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(signal_error)?;
+        tracing::info!(host = self.host, instance = self.options.instance, adopted = self.adopted, "pivotd is ready");
+        loop {
+            let wake = self.controller.deadline().map(|Now(at)| tokio::time::Instant::from_std(self.began + at));
+            let event = tokio::select! {
+                biased;
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => {
+                    self.reload_on_signal().await;
+                    continue;
+                }
+                Some(question) = asked.recv() => {
+                    self.answer(question).await;
+                    continue;
+                }
+                Some(ProbeEnd { backend, id, outcome }) = self.probes.recv() => Event::ProbeEnded { backend, id, outcome },
+                Some(Neighbour { address, mac, .. }) = self.neighbours.recv() => Event::Neighbour { address, mac },
+                () = sleep_until(wake) => Event::Tick,
+            };
+            let commands = self.controller.handle(event, self.now());
+            self.executor.execute_all(commands).await;
+        }
+        drop(stop);
+        // A server that panicked has nothing to stop.
+        let _ = server.await;
+        Ok(())
+    }
+
+    fn now(&self) -> Now {
+        Now(self.began.elapsed())
+    }
+
+    async fn reload_on_signal(&mut self) {
+        match self.reload().await {
+            Ok(ReloadView { changes }) if changes.is_empty() => tracing::info!("reloaded: nothing changed"),
+            Ok(ReloadView { changes }) => changes.iter().for_each(|change| tracing::info!("reloaded: {change}")),
+            Err(error) => tracing::error!("not reloaded, nothing changed: {error}"),
+        }
+    }
+
+    /// Reads the configuration again and runs it, or changes nothing and says why.
+    async fn reload(&mut self) -> Result<ReloadView, ApiError> {
+        let config = match start::read_config(&self.options.config) {
+            Ok(config) => config,
+            Err(DaemonError::Config(errors)) => return Err(ApiError::report(&errors)),
+            Err(error) => return Err(ApiError::invalid(error.to_string())),
+        };
+        start::check(&config, &self.host, &self.executor.netlink)
+            .await
+            .map_err(|error| ApiError::invalid(error.to_string()))?;
+        let changes = self.changes(&config);
+        let mut candidate = self.controller.clone();
+        let commands = candidate.handle(Event::Configure(Box::new(config)), self.now());
+        let refused = |error: ExecuteError| ApiError::conflict(error.to_string());
+        self.executor.check(&commands).map_err(refused)?;
+        self.executor.try_all(commands).await.map_err(refused)?;
+        self.controller = candidate;
+        Ok(ReloadView { changes })
+    }
+
+    fn changes(&self, new: &Config) -> Vec<String> {
+        let mut changes = self.controller.config().map(|old| crate::core::config::diff(old, new)).unwrap_or_default();
+        if self.controller.config().is_some_and(|old| old.tables != new.tables) {
+            changes.push("! sizes of tables change only when pivotd is stopped and started".to_owned());
+        }
+        changes
+    }
+
+    async fn stop(mut self) -> Result<(), DaemonError> {
+        tracing::info!("stopping");
+        let commands = self.controller.handle(Event::Stop, self.now());
+        self.executor.execute_all(commands).await;
+        drop(self.executor);
+        self.instance.release()?;
+        tracing::info!("stopped: VIPs, routes, programs and maps are gone");
+        Ok(())
+    }
+}
+
+async fn sleep_until(wake: Option<tokio::time::Instant>) {
+    match wake {
+        Some(wake) => tokio::time::sleep_until(wake).await,
+        None => std::future::pending().await,
+    }
+}

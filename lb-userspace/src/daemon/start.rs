@@ -1,0 +1,179 @@
+//! From options to a running daemon: everything is checked before anything is touched.
+
+use std::collections::HashMap;
+use std::fs;
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Instant;
+
+use tokio::net::UnixListener;
+use tokio::sync::mpsc;
+
+use super::error::DaemonError;
+use super::execute::Executor;
+use super::{Daemon, Options};
+use crate::core::command::Command;
+use crate::core::config::{self, Config};
+use crate::core::controller::{AdoptedBackend, Controller};
+use crate::core::event::{Event, Now};
+use crate::io::datapath::Datapath;
+use crate::io::instance::Instance;
+use crate::io::netlink::Netlink;
+use crate::io::preflight;
+use crate::tables::sizes::Sizes;
+use crate::tables::writer::Adopted;
+
+/// Starts pivotd.
+///
+/// # Errors
+/// [`DaemonError`]; see [`super::run`].
+pub async fn start(options: Options) -> Result<Daemon, DaemonError> {
+    let config = read_config(&options.config)?;
+    let host = match &options.host {
+        Some(host) => host.clone(),
+        None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+    };
+    check_host(&config, &host)?;
+    preflight::check().map_err(DaemonError::Preflight)?;
+    let netlink = Netlink::connect()?;
+    check(&config, &host, &netlink).await?;
+
+    let instance = Instance::claim(&options.instance, &options.run_root, &options.bpffs)?;
+    let cpus = possible_cpus().map_err(DaemonError::Unfit)?;
+    let datapath = match Datapath::open(instance.pin_dir(), &Sizes::of(&config.tables, cpus)) {
+        Ok(datapath) => datapath,
+        Err(error) => return Err(abandon(instance, error.into())),
+    };
+    let (resolver, neighbours) = netlink.neighbours()?;
+    let (probe_ends, probes) = mpsc::unbounded_channel();
+    let own_address = config.hosts.iter().find(|h| h.name == host).map(|h| h.address);
+    let adopted = datapath.adopted.clone();
+    if adopted.is_some() && datapath.sizes != Sizes::of(&config.tables, cpus) {
+        tracing::warn!("[tables] differs from the pinned maps that were taken over: it applies after a clean stop");
+    }
+    let seed = RandomState::new().hash_one(&host);
+    let mut daemon = Daemon {
+        controller: Controller::new(host.clone(), adopted.iter().flatten().filter_map(backend).collect(), seed),
+        executor: Executor::new(datapath, netlink, resolver, probe_ends, own_address),
+        options,
+        host,
+        instance,
+        began: Instant::now(),
+        adopted: adopted.is_some(),
+        probes,
+        neighbours,
+    };
+    match daemon.configure(config).await {
+        Ok(()) => Ok(daemon),
+        Err(error) if daemon.adopted => Err(error),
+        Err(error) => {
+            // What was begun is undone; the first error is the one to report.
+            if let Err(stop) = daemon.stop().await {
+                tracing::error!("{stop}");
+            }
+            Err(error)
+        }
+    }
+}
+
+impl Daemon {
+    async fn configure(&mut self, config: Config) -> Result<(), DaemonError> {
+        let not_held: Vec<Command> = config
+            .vips
+            .iter()
+            .filter(|vip| vip.holder != self.host)
+            .map(|vip| Command::RemoveAddress {
+                interface: vip.interface.clone(),
+                address: vip.address,
+                prefix: vip.prefix,
+            })
+            .collect();
+        let (configured, adopted): (Vec<IpAddr>, _) =
+            (config.vips.iter().map(|vip| vip.address).collect(), self.executor.datapath.writer().vips());
+        let commands = self.controller.handle(Event::Configure(Box::new(config)), Now::default());
+        self.executor.check(&commands)?;
+        self.executor.try_all(commands).await?;
+        // A pivotd that was killed may have left them.
+        self.executor.execute_all(not_held).await;
+        self.executor.remove_strangers(&configured, &adopted).await;
+        Ok(())
+    }
+}
+
+/// Reads and checks the configuration file.
+///
+/// # Errors
+/// [`DaemonError::ConfigFile`] or [`DaemonError::Config`].
+pub fn read_config(path: &Path) -> Result<Config, DaemonError> {
+    let read = |source| DaemonError::ConfigFile { path: path.to_owned(), source };
+    let text = fs::read_to_string(path).map_err(read)?;
+    config::parse(&text, &path.display().to_string()).map_err(DaemonError::Config)
+}
+
+/// Whether a checked configuration fits this host: its interfaces exist, and its `l2` backends are on their segments.
+///
+/// # Errors
+/// [`DaemonError`] naming the VIP or the backend.
+pub async fn check(config: &Config, host: &str, netlink: &Netlink) -> Result<(), DaemonError> {
+    check_host(config, host)?;
+    let mut links = HashMap::new();
+    for vip in &config.vips {
+        let link = netlink.link(&vip.interface).await?;
+        links.insert(vip.name.as_str(), link);
+    }
+    let mut unreachable = Vec::new();
+    for service in &config.services {
+        let Some(link) = links.get(service.vip.as_str()) else { continue };
+        for backend in service.backends.iter().filter(|backend| backend.host != host) {
+            if !netlink.on_link(link.index, backend.address).await? {
+                unreachable.push(format!(
+                    "backend {}/{} at {} is not on the segment of {}: mode \"l2\" cannot reach it; \
+                     give it an address there, or the interface one in its network",
+                    service.name, backend.name, backend.address, link.name
+                ));
+            }
+        }
+    }
+    if unreachable.is_empty() { Ok(()) } else { Err(DaemonError::Unfit(unreachable.join("\n"))) }
+}
+
+/// Opens the API's socket, for root and its group.
+///
+/// # Errors
+/// [`DaemonError::Socket`].
+pub fn listen(instance: &Instance) -> Result<UnixListener, DaemonError> {
+    let path = instance.socket();
+    let failed = |source| DaemonError::Socket { path: path.clone(), source };
+    let listener = UnixListener::bind(&path).map_err(failed)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).map_err(failed)?;
+    Ok(listener)
+}
+
+fn check_host(config: &Config, host: &str) -> Result<(), DaemonError> {
+    if config.hosts.iter().any(|h| h.name == host) {
+        return Ok(());
+    }
+    let known = config.hosts.iter().map(|h| h.name.as_str()).collect::<Vec<_>>().join(", ");
+    Err(DaemonError::Host { host: host.to_owned(), known })
+}
+
+/// Hands an instance back after a failed start, unless it has an earlier pivotd's work in it.
+fn abandon(instance: Instance, error: DaemonError) -> DaemonError {
+    let untouched = fs::read_dir(instance.pin_dir()).is_ok_and(|mut pins| pins.next().is_none());
+    if untouched && let Err(release) = instance.release() {
+        tracing::error!("{release}");
+    }
+    error
+}
+
+fn backend(adopted: &Adopted) -> Option<AdoptedBackend> {
+    let (vip, service_port, protocol) = adopted.service;
+    let (address, port) = (adopted.bound.ip(), adopted.bound.port());
+    Some(AdoptedBackend { vip, service_port, protocol, address, port, state: adopted.state?, mac: adopted.mac })
+}
+
+fn possible_cpus() -> Result<u32, String> {
+    aya::util::nr_cpus().map(|cpus| cpus as u32).map_err(|(what, error)| format!("{what}: {error}"))
+}

@@ -1,0 +1,323 @@
+//! What is in the maps, decoded for people: names instead of indexes, empty records left out.
+
+use std::net::IpAddr;
+
+use aya::maps::{MapData, MapError};
+use lb_common::path::verdict::{self, Verdict};
+use lb_common::wire::Line;
+use lb_common::wire::address::Address;
+use lb_common::wire::backend::{Hop, Identity, State, Way};
+use lb_common::wire::directory::Slot;
+use lb_common::wire::flow::{Entry, FlowKey};
+use lb_common::wire::service::{Local, Table};
+use lb_common::wire::vip::Vip;
+use serde_json::{Value, json};
+
+use super::Datapath;
+use crate::core::event::Mac;
+use crate::core::view::{BackendState, FlowView, MapEntry, MapView};
+use crate::tables::memory::TableMemory;
+use crate::tables::writer::Names;
+
+/// Every map and what it is for.
+const PURPOSES: [(&str, &str); 14] = [
+    ("CONTROL", "sizes, and which generation of the directory is in force"),
+    ("LINKS", "interfaces with programs attached: MAC and own address"),
+    ("PILOTS", "directory: pilots of the perfect hash"),
+    ("DIRECTORY", "directory: (VIP, port, protocol) to service, exactly"),
+    ("VIPS", "whether this host answers for a VIP"),
+    ("SERVICES", "where a service's Maglev table lies, and its local backend"),
+    ("MAGLEV", "Maglev tables: slot to backend"),
+    ("BACKENDS", "where and whether to send"),
+    ("FLOW_CACHE4", "level 1: each CPU's own flows"),
+    ("FLOWS", "level 2: the flows of all CPUs"),
+    ("VERDICTS", "packets by verdict and CPU"),
+    ("SERVICE_COUNTERS", "packets by service and CPU"),
+    ("BACKEND_COUNTERS", "packets by backend and CPU"),
+    ("LISTENERS", "listening sockets of the backends on this host"),
+];
+
+/// Lists the maps as the kernel has them.
+///
+/// # Errors
+/// What the kernel says of a pin.
+pub fn maps(datapath: &Datapath) -> Result<Vec<MapView>, MapError> {
+    PURPOSES
+        .iter()
+        .map(|(name, purpose)| {
+            let info = MapData::from_pin(datapath.pins().join(name))?.info()?;
+            Ok(MapView {
+                name: (*name).to_owned(),
+                kind: format!("{:?}", info.map_type()?),
+                key_size: info.key_size(),
+                value_size: info.value_size(),
+                max_entries: info.max_entries(),
+                purpose: (*purpose).to_owned(),
+            })
+        })
+        .collect()
+}
+
+/// Why a map is not listed.
+#[derive(Debug, thiserror::Error)]
+pub enum DumpError {
+    /// There is none of that name.
+    #[error("no map {0:?}: `pivot maps` lists them")]
+    Unknown(String),
+    /// Its values have no form outside of the kernel.
+    #[error(
+        "LISTENERS holds sockets, which only the kernel can read: BACKEND_COUNTERS counts what was steered to them"
+    )]
+    Sockets,
+}
+
+/// At most `limit` entries of a map.
+///
+/// # Errors
+/// [`DumpError`].
+pub fn dump(datapath: &Datapath, name: &str, limit: usize) -> Result<Vec<MapEntry>, DumpError> {
+    let memory = datapath.writer().memory();
+    let view = View { memory, names: datapath.writer().names() };
+    let entries: Box<dyn Iterator<Item = MapEntry> + '_> = match name.to_ascii_uppercase().as_str() {
+        "CONTROL" => Box::new(view.control()),
+        "LINKS" => Box::new(view.links()),
+        "PILOTS" => Box::new(view.pilots()),
+        "DIRECTORY" => Box::new(view.directory()),
+        "VIPS" => Box::new(view.vips()),
+        "SERVICES" => Box::new(view.services()),
+        "MAGLEV" => Box::new(view.maglev()),
+        "BACKENDS" => Box::new(view.backends()),
+        "FLOW_CACHE4" => Box::new(view.flow_cache()),
+        "FLOWS" => Box::new(memory.flows.list(limit).into_iter().map(move |(key, entry)| view.flow(&key, entry))),
+        "VERDICTS" => Box::new(view.verdicts()),
+        "SERVICE_COUNTERS" => Box::new(view.service_counters()),
+        "BACKEND_COUNTERS" => Box::new(view.backend_counters()),
+        "LISTENERS" => return Err(DumpError::Sockets),
+        _ => return Err(DumpError::Unknown(name.to_owned())),
+    };
+    Ok(entries.take(limit).collect())
+}
+
+/// At most `limit` flows of the shared table, of one service if named.
+#[must_use]
+pub fn flows(datapath: &Datapath, limit: usize, service: Option<&str>) -> Vec<FlowView> {
+    let memory = datapath.writer().memory();
+    let view = View { memory, names: datapath.writer().names() };
+    let all = memory.flows.list(if service.is_some() { usize::MAX } else { limit });
+    all.into_iter()
+        .filter_map(|(key, entry)| view.flow_view(&key, entry))
+        .filter(|flow| service.is_none_or(|service| flow.service == service))
+        .take(limit)
+        .collect()
+}
+
+#[derive(Clone, Copy)]
+struct View<'a> {
+    memory: &'a TableMemory,
+    names: &'a Names,
+}
+
+impl<'a> View<'a> {
+    fn control(self) -> impl Iterator<Item = MapEntry> + 'a {
+        self.memory.control.iter().map(|c| {
+            entry(
+                "0",
+                json!({"layout": c.layout, "cpus": c.cpus, "directory_slots": c.directory_mask + 1,
+                "pilots": c.pilot_mask + 1, "flow_sets_per_cpu": c.flow_mask + 1, "services": c.services,
+                "backends": c.backends, "generation": c.generation.get(), "epoch": c.epoch.get()}),
+            )
+        })
+    }
+
+    fn links(self) -> impl Iterator<Item = MapEntry> + 'a {
+        self.memory.links.iter().enumerate().filter(|(_, link)| link.mac48.get() != 0).map(|(index, link)| {
+            let address = IpAddr::from(Address::v4(link.address.get() as u32));
+            entry(&index.to_string(), json!({"mac": mac(link.mac48.get()), "address": address}))
+        })
+    }
+
+    fn pilots(self) -> impl Iterator<Item = MapEntry> + 'a {
+        self.memory.pilots.iter().enumerate().flat_map(|(line, pilots)| {
+            let used = pilots.0.iter().enumerate().filter(|(_, pilot)| **pilot != 0);
+            used.map(move |(i, pilot)| entry(&(line * Line::LEN as usize + i).to_string(), json!(pilot)))
+        })
+    }
+
+    fn directory(self) -> impl Iterator<Item = MapEntry> + 'a {
+        let control = self.memory.control_record();
+        let slots = control.directory_mask as usize + 1;
+        let first = (control.generation.get() & 1) as usize * slots;
+        let used = self.memory.directory.iter().skip(first).take(slots).filter(|slot| **slot != Slot::EMPTY);
+        used.map(move |slot| {
+            let vip = self.names.vips.get(&slot.vip);
+            let address = IpAddr::from(slot.address);
+            if slot.service == Slot::NO_SERVICE {
+                return entry(&address.to_string(), json!({"vip": vip}));
+            }
+            let port = u16::from_be(slot.l4 as u16);
+            let service = self.names.services.get(&slot.service);
+            entry(&format!("{address}:{port}/tcp"), json!({"service": service, "index": slot.service, "vip": vip}))
+        })
+    }
+
+    fn vips(self) -> impl Iterator<Item = MapEntry> + 'a {
+        let named = self.memory.vips.iter().enumerate();
+        named.filter_map(move |(index, vip)| {
+            let name = self.names.vips.get(&(index as u16))?;
+            let lease = match vip.lease.get() {
+                Vip::NOT_HELD => json!("not held"),
+                Vip::HELD => json!("held"),
+                until => json!({"held until jiffies": until}),
+            };
+            Some(entry(name, lease))
+        })
+    }
+
+    fn services(self) -> impl Iterator<Item = MapEntry> + 'a {
+        self.memory.services.iter().enumerate().filter_map(move |(index, service)| {
+            let name = self.names.services.get(&(index as u16))?;
+            let table = Table::unpack(service.table.get());
+            let local = Local::unpack(service.local.get()).index().map(|index| self.backend(index));
+            Some(entry(name, json!({"index": index, "line": table.line, "slots": table.slots, "local": local})))
+        })
+    }
+
+    fn maglev(self) -> impl Iterator<Item = MapEntry> + 'a {
+        self.memory.services.iter().enumerate().flat_map(move |(index, service)| {
+            let table = Table::unpack(service.table.get());
+            let name = self.names.services.get(&(index as u16)).cloned().unwrap_or_default();
+            (0..table.slots).filter_map(move |slot| {
+                let line = self.memory.maglev.get((table.line + slot / Line::LEN) as usize)?;
+                Some(entry(&format!("{name}[{slot}]"), json!(self.backend(line.at(slot)))))
+            })
+        })
+    }
+
+    fn backends(self) -> impl Iterator<Item = MapEntry> + 'a {
+        let used = self.memory.backends.iter().enumerate();
+        used.filter_map(move |(index, backend)| {
+            let hop = Hop::from_word(backend.hop.get());
+            let state = state_name(hop.state())?;
+            let identity = Identity::unpack(backend.identity.get());
+            let way = match hop.way() {
+                Some(Way::Local) => "local",
+                Some(Way::L2) => "l2",
+                None => "unknown",
+            };
+            Some(entry(
+                &self.backend(index as u16),
+                json!({"index": index, "state": state, "way": way,
+                "mac": mac(hop.mac48()), "address": IpAddr::from(backend.address),
+                "port": u16::from_be(identity.port), "generation": identity.generation}),
+            ))
+        })
+    }
+
+    fn flow_cache(self) -> impl Iterator<Item = MapEntry> + 'a {
+        let sets = self.memory.control_record().flow_mask as usize + 1;
+        self.memory.flow_cache.iter().enumerate().flat_map(move |(index, set)| {
+            set.flows().map(move |([key], flow)| {
+                let source = Address::v4(key as u32);
+                let key = FlowKey::new(source, (key >> 32) as u16, (key >> 48) as u16);
+                let name = format!("cpu {} {}", index / sets, self.flow_name(&key));
+                let backend = self.backend(flow.backend);
+                entry(&name, json!({"backend": backend, "generation": flow.generation, "epoch": flow.epoch}))
+            })
+        })
+    }
+
+    fn verdicts(self) -> impl Iterator<Item = MapEntry> + 'a {
+        let stride = verdict::STRIDE as usize;
+        self.memory.verdicts.iter().enumerate().filter(|(_, packets)| packets.get() > 0).filter_map(
+            move |(i, packets)| {
+                let verdict: &Verdict = Verdict::ALL.get(i % stride)?;
+                Some(entry(&format!("{} cpu {}", verdict.name(), i / stride), json!(packets.get())))
+            },
+        )
+    }
+
+    fn service_counters(self) -> impl Iterator<Item = MapEntry> + 'a {
+        let stride = self.memory.services.len();
+        let used = self.memory.service_counters.iter().enumerate().filter(|(_, c)| c.packets.get() > 0);
+        used.map(move |(i, c)| {
+            let index = (i % stride) as u16;
+            let name = self.names.services.get(&index).cloned().unwrap_or_else(|| format!("#{index} (removed)"));
+            entry(
+                &format!("{name} cpu {}", i / stride),
+                json!({"packets": c.packets.get(), "bytes": c.bytes.get(),
+                "chosen": c.chosen.get(), "recalled": c.recalled.get()}),
+            )
+        })
+    }
+
+    fn backend_counters(self) -> impl Iterator<Item = MapEntry> + 'a {
+        let stride = self.memory.backends.len();
+        let counted = self.memory.backend_counters.iter().enumerate();
+        let used = counted.filter(|(_, c)| c.packets.get() > 0 || c.steered.get() > 0);
+        used.map(move |(i, c)| {
+            let name = self.backend((i % stride) as u16);
+            entry(
+                &format!("{name} cpu {}", i / stride),
+                json!({"packets": c.packets.get(), "bytes": c.bytes.get(),
+                "flows": c.flows.get(), "steered": c.steered.get()}),
+            )
+        })
+    }
+
+    fn flow(self, key: &FlowKey, flow: Entry) -> MapEntry {
+        let backend = self.backend(flow.backend);
+        let value = json!({"backend": backend, "generation": flow.generation, "seen": flow.seen});
+        entry(&self.flow_name(key), value)
+    }
+
+    fn flow_name(self, key: &FlowKey) -> String {
+        let index = key.service();
+        let service = self.names.services.get(&index).cloned().unwrap_or_else(|| format!("#{index} (removed)"));
+        let client = std::net::SocketAddr::new(IpAddr::from(key.source), u16::from_be(key.port()));
+        format!("{client} -> {service}")
+    }
+
+    /// A flow whose service and backend still exist.
+    fn flow_view(self, key: &FlowKey, flow: Entry) -> Option<FlowView> {
+        let record = self.memory.backends.get(usize::from(flow.backend))?;
+        if Identity::unpack(record.identity.get()).generation != flow.generation {
+            return None;
+        }
+        let state = match Hop::from_word(record.hop.get()).state() {
+            State::Absent => return None,
+            State::Up => BackendState::Up,
+            State::Drain | State::Leaving => BackendState::Drain,
+            State::Down => BackendState::Down,
+        };
+        Some(FlowView {
+            service: self.names.services.get(&key.service())?.clone(),
+            client: IpAddr::from(key.source),
+            client_port: u16::from_be(key.port()),
+            backend: self.backend(flow.backend),
+            state,
+        })
+    }
+
+    fn backend(self, index: u16) -> String {
+        self.names.backends.get(&index).map_or_else(|| format!("#{index} (removed)"), ToString::to_string)
+    }
+}
+
+fn state_name(state: State) -> Option<&'static str> {
+    match state {
+        State::Absent => None,
+        State::Up => Some("up"),
+        State::Drain => Some("drain"),
+        State::Down => Some("down"),
+        State::Leaving => Some("leaving"),
+    }
+}
+
+fn mac(mac48: u64) -> Option<String> {
+    let [a, b, c, d, e, f, ..] = mac48.to_le_bytes();
+    (mac48 != 0).then(|| Mac([a, b, c, d, e, f]).to_string())
+}
+
+fn entry(key: &str, value: Value) -> MapEntry {
+    MapEntry { key: key.to_owned(), value }
+}

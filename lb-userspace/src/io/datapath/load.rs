@@ -1,0 +1,230 @@
+//! Makes the maps or adopts pinned ones, and loads the programs over them.
+
+use std::cell::Cell;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use aya::maps::{HashMap, Map, MapData};
+use aya::programs::{Program, ProgramError};
+use aya::{Ebpf, EbpfError, EbpfLoader};
+use lb_common::wire::LAYOUT;
+use lb_common::wire::control::Control;
+use lb_common::wire::directory::Slot;
+
+use super::chain;
+use super::shared_flows::KernelFlows;
+use crate::tables::memory::TableMemory;
+use crate::tables::region::Region;
+use crate::tables::sizes::Sizes;
+
+/// The BPF object, built by this crate's build script.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pivot"));
+
+/// The programs of the object.
+pub const PROGRAMS: [&str; 4] = ["pivot_xdp", "pivot_steer", "pivot_egress", "pivot_listen"];
+
+/// Why the data path cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The object, a map or a pin.
+    #[error("loading the BPF object: {}", chain(.0))]
+    Object(#[from] EbpfError),
+    /// The verifier or the kernel refused a program.
+    #[error("loading program {name}: {}", chain(.source))]
+    Program {
+        /// Its name.
+        name: &'static str,
+        /// Why.
+        source: Box<ProgramError>,
+    },
+    /// A map that cannot be used.
+    #[error("map {name}: {message}")]
+    Map {
+        /// Its name.
+        name: &'static str,
+        /// Why.
+        message: String,
+    },
+    /// Pins of another version.
+    #[error(
+        "the maps pinned in {dir} have layout {found}, this pivotd has {LAYOUT}: \
+         stop the pivotd that made them with SIGTERM first (or `rm -r {dir}`, which cuts its flows)"
+    )]
+    Layout {
+        /// Where.
+        dir: String,
+        /// Their layout.
+        found: u32,
+    },
+    /// A kernel that does not let us wait for packets under way.
+    #[error("waiting for packets under way: {0}")]
+    Grace(String),
+    /// The pin directory.
+    #[error("pin directory {dir}: {source}")]
+    Pins {
+        /// Where.
+        dir: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Loaded programs and mapped tables.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Programs, ready to be attached.
+    pub programs: Ebpf,
+    /// Tables; moved into the writer.
+    pub memory: TableMemory,
+    /// Sizes of the maps that are there, which may be those of an earlier configuration.
+    pub sizes: Sizes,
+    /// Whether pinned maps were found and taken over.
+    pub adopted: bool,
+}
+
+/// Makes the maps in `pins`, or adopts those that are pinned there, and loads the programs.
+///
+/// # Errors
+/// [`LoadError`]; maps made by this call are unpinned again.
+pub fn load(pins: &Path, wanted: &Sizes) -> Result<Loaded, LoadError> {
+    let whole = whole(pins, wanted)?;
+    if whole.is_none() {
+        // A pivotd may have been killed while it made or removed them.
+        remove_maps(pins, wanted)?;
+    }
+    let result = load_over(pins, wanted, whole.as_ref());
+    if result.is_err() && whole.is_none() {
+        // Best effort: the error to report is the first one.
+        let _ = remove_maps(pins, wanted);
+    }
+    result
+}
+
+/// The control record of pinned maps that are all there and were made to the end: it is written last.
+fn whole(pins: &Path, wanted: &Sizes) -> Result<Option<Control>, LoadError> {
+    if !pins.join("CONTROL").exists() {
+        return Ok(None);
+    }
+    let map = MapData::from_pin(pins.join("CONTROL")).map_err(|e| map_error("CONTROL", &e))?;
+    let control = Region::<Control>::mapped(map.fd(), 1).map_err(|e| map_error("CONTROL", &e))?;
+    let control = control.get(0).cloned().unwrap_or_default();
+    match control.layout {
+        0 => Ok(None),
+        LAYOUT => Ok(wanted.by_map().iter().all(|(name, _)| pins.join(name).exists()).then_some(control)),
+        found => Err(LoadError::Layout { dir: pins.display().to_string(), found }),
+    }
+}
+
+fn remove_maps(pins: &Path, wanted: &Sizes) -> Result<(), LoadError> {
+    for (name, _) in wanted.by_map() {
+        match std::fs::remove_file(pins.join(name)) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(LoadError::Pins { dir: pins.display().to_string(), source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn load_over(pins: &Path, wanted: &Sizes, adopted: Option<&Control>) -> Result<Loaded, LoadError> {
+    let pins_error = |source| LoadError::Pins { dir: pins.display().to_string(), source };
+    std::fs::create_dir_all(pins).map_err(pins_error)?;
+    let sizes = adopted.map_or(Ok(*wanted), |control| pinned_sizes(pins, control))?;
+    let mut loader = EbpfLoader::new();
+    loader.default_map_pin_directory(pins);
+    for (name, elements) in sizes.by_map() {
+        loader.map_max_entries(name, elements);
+    }
+    let mut programs = loader.load(OBJECT)?;
+    let mut memory = map_tables(&mut programs, &sizes)?;
+    if adopted.is_none() {
+        for index in 0..memory.directory.len() {
+            memory.directory.write(index, Slot::EMPTY);
+        }
+        memory.control.write(0, sizes.control());
+    }
+    for name in PROGRAMS {
+        load_program(&mut programs, name)?;
+    }
+    Ok(Loaded { programs, memory, sizes, adopted: adopted.is_some() })
+}
+
+fn load_program(programs: &mut Ebpf, name: &'static str) -> Result<(), LoadError> {
+    let failed = |source| LoadError::Program { name, source: Box::new(source) };
+    match programs.program_mut(name) {
+        Some(Program::Xdp(program)) => program.load().map_err(failed),
+        Some(Program::SchedClassifier(program)) => program.load().map_err(failed),
+        Some(Program::SkLookup(program)) => program.load().map_err(failed),
+        _ => Err(failed(ProgramError::NotLoaded)),
+    }
+}
+
+/// Sizes of the maps that are pinned.
+fn pinned_sizes(pins: &Path, control: &Control) -> Result<Sizes, LoadError> {
+    let elements = |name: &'static str| -> Result<u32, LoadError> {
+        let map = MapData::from_pin(pins.join(name)).map_err(|e| map_error(name, &e))?;
+        map.info().map(|info| info.max_entries()).map_err(|e| map_error(name, &e))
+    };
+    Ok(Sizes {
+        cpus: control.cpus,
+        services: control.services,
+        backends: control.backends,
+        directory: control.directory_mask + 1,
+        pilots: control.pilot_mask + 1,
+        maglev: elements("MAGLEV")?,
+        flow_sets: control.flow_mask + 1,
+        flows: elements("FLOWS")?,
+    })
+}
+
+fn map_tables(programs: &mut Ebpf, sizes: &Sizes) -> Result<TableMemory, LoadError> {
+    let flows = programs.take_map("FLOWS").ok_or_else(|| map_error("FLOWS", &"not in the object"))?;
+    let flows = HashMap::try_from(flows).map_err(|e| map_error("FLOWS", &e))?;
+    Ok(TableMemory {
+        control: region(programs, sizes, "CONTROL")?,
+        links: region(programs, sizes, "LINKS")?,
+        pilots: region(programs, sizes, "PILOTS")?,
+        directory: region(programs, sizes, "DIRECTORY")?,
+        vips: region(programs, sizes, "VIPS")?,
+        services: region(programs, sizes, "SERVICES")?,
+        maglev: region(programs, sizes, "MAGLEV")?,
+        backends: region(programs, sizes, "BACKENDS")?,
+        flow_cache: region(programs, sizes, "FLOW_CACHE4")?,
+        flows: Box::new(KernelFlows(Mutex::new(flows))),
+        verdicts: region(programs, sizes, "VERDICTS")?,
+        service_counters: region(programs, sizes, "SERVICE_COUNTERS")?,
+        backend_counters: region(programs, sizes, "BACKEND_COUNTERS")?,
+        now: Cell::new(0),
+    })
+}
+
+/// Maps an array, having made sure that the kernel's is as large as is taken for granted.
+fn region<T>(programs: &mut Ebpf, sizes: &Sizes, name: &'static str) -> Result<Region<T>, LoadError> {
+    let Some(Map::Array(map)) = programs.map(name) else { return Err(map_error(name, &"not an array")) };
+    let info = map.info().map_err(|e| map_error(name, &e))?;
+    let elements = sizes.by_map().iter().find(|(n, _)| *n == name).map_or(0, |(_, elements)| *elements);
+    if info.max_entries() != elements || info.value_size() as usize != size_of::<T>() {
+        return Err(map_error(
+            name,
+            &format!(
+                "has {} values of {} bytes, not {elements} of {}",
+                info.max_entries(),
+                info.value_size(),
+                size_of::<T>()
+            ),
+        ));
+    }
+    Region::mapped(map.fd(), elements as usize).map_err(|e| map_error(name, &e))
+}
+
+fn map_error(name: &'static str, message: &dyn std::fmt::Display) -> LoadError {
+    LoadError::Map { name, message: message.to_string() }
+}
+
+/// Where the pins of an interface's links lie.
+#[must_use]
+pub fn links_dir(pins: &Path) -> PathBuf {
+    pins.join("links")
+}

@@ -1,0 +1,163 @@
+//! The kernel's half of pivot: programs loaded and attached, maps pinned and mapped.
+//!
+//! - [`load`]: makes the maps or adopts pinned ones, loads the programs over them.
+//! - [`attach`]: pinned links, replaced in place when a new daemon takes over.
+//! - [`grace`]: waits until no packet under way can still see what was replaced.
+//! - [`inspect`]: what is in the maps, decoded for people.
+//! - [`shared_flows`]: the shared flow table through the kernel.
+
+pub mod attach;
+pub mod grace;
+pub mod inspect;
+pub mod load;
+pub mod shared_flows;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use aya::Ebpf;
+
+use self::attach::{AttachError, Attached, XdpKind};
+use self::load::LoadError;
+use super::netlink::Link;
+use crate::core::plan::Image;
+use crate::tables::sizes::Sizes;
+use crate::tables::writer::{Adopted, TableError, Writer};
+
+/// Loaded programs, written tables, attached interfaces. Dropping it leaves everything pinned and at work.
+pub struct Datapath {
+    programs: Ebpf,
+    pins: PathBuf,
+    attached: BTreeMap<String, Interface>,
+    /// Whether connections to VIPs are handed to listeners of this namespace.
+    listening: bool,
+    writer: Writer,
+    /// Sizes of the maps that are there.
+    pub sizes: Sizes,
+    /// What an earlier pivotd left in the pinned maps; `None` if there were none.
+    pub adopted: Option<Vec<Adopted>>,
+}
+
+/// An interface with programs attached.
+#[derive(Debug)]
+pub struct Interface {
+    /// What the kernel says of it.
+    pub link: Link,
+    /// How XDP runs there.
+    pub xdp: XdpKind,
+    attached: Attached,
+}
+
+/// Why an interface cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum InterfaceError {
+    /// Programs cannot be attached.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// The packet path cannot be told of it.
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
+
+impl Datapath {
+    /// Makes the data path, or takes over the one that an earlier pivotd pinned in `pins`.
+    ///
+    /// # Errors
+    /// [`LoadError`]; nothing is left behind that was not there before.
+    pub fn open(pins: &Path, wanted: &Sizes) -> Result<Self, LoadError> {
+        grace::wait().map_err(LoadError::Grace)?;
+        let loaded = load::load(pins, wanted)?;
+        let (writer, adopted) = if loaded.adopted {
+            let (writer, adopted) = Writer::adopt(loaded.memory, Box::new(grace::wait));
+            (writer, Some(adopted))
+        } else {
+            (Writer::new(loaded.memory, Box::new(grace::wait)), None)
+        };
+        Ok(Self {
+            programs: loaded.programs,
+            pins: pins.to_owned(),
+            attached: BTreeMap::new(),
+            listening: false,
+            writer,
+            sizes: loaded.sizes,
+            adopted,
+        })
+    }
+
+    /// Attaches the programs to an interface on which this host has `address`. Idempotent.
+    ///
+    /// # Errors
+    /// [`InterfaceError`]; then nothing of ours is attached there.
+    pub fn attach(&mut self, link: Link, address: Option<IpAddr>) -> Result<(), InterfaceError> {
+        self.writer.set_link(&link.name, link.index, link.mac, address)?;
+        if let Some(interface) = self.attached.get_mut(&link.name).filter(|known| known.link.index == link.index) {
+            interface.link = link;
+            return Ok(());
+        }
+        if !self.listening {
+            attach::attach_listen(&mut self.programs, &self.pins)?;
+            self.listening = true;
+        }
+        let attached = attach::attach(&mut self.programs, &self.pins, &link)?;
+        self.attached.insert(link.name.clone(), Interface { xdp: attached.xdp, link, attached });
+        Ok(())
+    }
+
+    /// Detaches the programs from an interface. Idempotent.
+    ///
+    /// # Errors
+    /// [`AttachError`] if a pin cannot be removed.
+    pub fn detach(&mut self, interface: &str) -> Result<(), AttachError> {
+        self.attached.remove(interface).map_or(Ok(()), |mut interface| interface.attached.detach())
+    }
+
+    /// Detaches what an earlier pivotd attached to interfaces that are not ours any more.
+    pub fn detach_strangers(&self) {
+        let ours: Vec<&str> = self.attached.keys().map(String::as_str).collect();
+        for pin in attach::strangers(&self.pins, &ours) {
+            match std::fs::remove_file(&pin) {
+                Ok(()) => tracing::info!("detached what an earlier pivotd had left: {}", pin.display()),
+                Err(error) => tracing::error!("cannot remove {}: {error}", pin.display()),
+            }
+        }
+    }
+
+    /// Brings the tables to the image.
+    ///
+    /// # Errors
+    /// [`TableError`]; the tables are as they were.
+    pub fn apply(&mut self, image: &Image) -> Result<(), TableError> {
+        self.writer.apply(image)
+    }
+
+    /// Interfaces with programs attached, by name.
+    #[must_use]
+    pub fn interfaces(&self) -> &BTreeMap<String, Interface> {
+        &self.attached
+    }
+
+    /// The tables and the names of what is in them.
+    #[must_use]
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// Where the maps are pinned.
+    #[must_use]
+    pub fn pins(&self) -> &Path {
+        &self.pins
+    }
+}
+
+/// An error with its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,8 @@
+//! Thin adapters between the pure core and the world: each does one thing, decides nothing.
+
+pub mod announce;
+pub mod datapath;
+pub mod instance;
+pub mod netlink;
+pub mod preflight;
+pub mod probe;

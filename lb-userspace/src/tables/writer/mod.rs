@@ -1,0 +1,218 @@
+//! The map writer: from the desired [`Image`] to records, in an order in which no packet meets a half-written state.
+//!
+//! Indexes are stable: what stays keeps its own, so flows keep their backends. Backends come before the tables that name
+//! them; a new Maglev table is written into free lines and swapped in by one word; the directory is written in its
+//! other generation and swapped by one bit; what packets may still be reading is reused only after a grace period.
+//!
+//! - [`wanted`]: the image by address and port.
+//! - [`books`]: what is where in the tables, and which [`indexes`] are free.
+//! - [`plan`] and [`round`]: books and image to steps and new books; nothing is written.
+//! - [`step`]: one step, written.
+//! - [`adopt`]: the books of what an earlier daemon wrote.
+
+mod adopt;
+mod books;
+mod error;
+mod indexes;
+mod plan;
+mod round;
+mod step;
+#[cfg(test)]
+mod tests;
+mod wanted;
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+
+use lb_common::net::ipv4;
+use lb_common::wire::address::Address;
+use lb_common::wire::directory::Key;
+use lb_common::wire::link::{Link, mac48};
+
+use self::books::Books;
+use self::step::Step;
+use self::wanted::{Wanted, bound};
+use super::memory::TableMemory;
+use crate::core::config::model::Protocol;
+use crate::core::event::{BackendKey, Mac};
+use crate::core::plan::Image;
+use crate::core::view::BackendState;
+
+pub use self::error::TableError;
+
+/// What identifies a service on the wire.
+pub type Endpoint = (IpAddr, u16, Protocol);
+
+/// Waits until no packet that began before is under way.
+pub type Grace = Box<dyn FnMut() -> Result<(), String>>;
+
+/// The writer: memory, and what is where in it.
+pub struct Writer {
+    memory: TableMemory,
+    grace: Grace,
+    books: Books,
+    /// Steps that the books take for done; none but after a [`TableError::Grace`].
+    pending: VecDeque<Step>,
+    names: Names,
+}
+
+/// A backend that an earlier daemon had written, see [`Writer::adopt`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// Its service.
+    pub service: Endpoint,
+    /// Where it is bound.
+    pub bound: SocketAddr,
+    /// What it may be sent; `None` if it was no longer configured.
+    pub state: Option<BackendState>,
+    /// Where it was sent to, if that was known.
+    pub mac: Option<Mac>,
+}
+
+/// Names of what is in the tables, for views.
+#[derive(Debug, Default, Clone)]
+pub struct Names {
+    /// Services by index.
+    pub services: HashMap<u16, String>,
+    /// Backends by index.
+    pub backends: HashMap<u16, BackendKey>,
+    /// VIPs by index.
+    pub vips: HashMap<u16, String>,
+}
+
+impl Writer {
+    /// Over tables that hold nothing.
+    #[must_use]
+    pub fn new(memory: TableMemory, grace: Grace) -> Self {
+        let books = Books::empty(&memory);
+        Self { memory, grace, books, pending: VecDeque::new(), names: Names::default() }
+    }
+
+    /// Over tables that an earlier daemon wrote and packets may be reading: takes over its indexes. Writes nothing.
+    #[must_use]
+    pub fn adopt(memory: TableMemory, grace: Grace) -> (Self, Vec<Adopted>) {
+        let (books, repairs, adopted) = adopt::read(&memory);
+        (Self { memory, grace, books, pending: repairs.into(), names: Names::default() }, adopted)
+    }
+
+    /// The tables, to be read.
+    #[must_use]
+    pub fn memory(&self) -> &TableMemory {
+        &self.memory
+    }
+
+    /// What the indexes in the tables stand for.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Index of a service.
+    #[must_use]
+    pub fn service_index(&self, endpoint: &Endpoint) -> Option<u16> {
+        self.books.keys.get(&key_of(endpoint)).copied()
+    }
+
+    /// Index of a backend of a service.
+    #[must_use]
+    pub fn backend_index(&self, service: u16, bound: SocketAddr) -> Option<u16> {
+        self.books.backend(service, &bound).map(|record| record.index)
+    }
+
+    /// Tells the packet path of an interface: its MAC, and this host's address on it.
+    ///
+    /// # Errors
+    /// [`TableError::Interface`] for an index beyond the table.
+    pub fn set_link(&mut self, name: &str, index: u32, mac: Mac, address: Option<IpAddr>) -> Result<(), TableError> {
+        let link = self.memory.links.get(index as usize);
+        let link: &Link = link.ok_or_else(|| TableError::Interface { name: name.to_owned(), index })?;
+        let address = match address {
+            Some(address @ IpAddr::V4(_)) => u64::from(Address::from(address).low_half()),
+            _ => 0,
+        };
+        link.address.set(address);
+        link.mac48.set(mac48(mac.0));
+        Ok(())
+    }
+
+    /// Addresses of the VIPs in the tables.
+    #[must_use]
+    pub fn vips(&self) -> Vec<IpAddr> {
+        self.books.vips.keys().map(|address| IpAddr::from(*address)).collect()
+    }
+
+    /// Whether the tables can be brought to the image; writes nothing.
+    ///
+    /// # Errors
+    /// The [`TableError`] that [`Writer::apply`] would give, but for [`TableError::Grace`].
+    pub fn check(&self, image: &Image) -> Result<(), TableError> {
+        plan::plan(&self.books, &self.memory, &Wanted::of(image)?).map(drop)
+    }
+
+    /// Brings the tables to the image.
+    ///
+    /// # Errors
+    /// [`TableError`]; the tables are as they were, but for [`TableError::Grace`].
+    pub fn apply(&mut self, image: &Image) -> Result<(), TableError> {
+        self.carry_on()?;
+        let (books, steps) = plan::plan(&self.books, &self.memory, &Wanted::of(image)?)?;
+        self.books = books;
+        self.pending = steps.into();
+        self.names = self.names_in(image);
+        self.carry_on()
+    }
+
+    /// Takes the steps that are left. What CPUs have cached meanwhile is confirmed anew afterwards.
+    fn carry_on(&mut self) -> Result<(), TableError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        while let Some(step) = self.pending.front() {
+            match step {
+                Step::Grace => (self.grace)().map_err(TableError::Grace)?,
+                step => step.write(&mut self.memory),
+            }
+            self.pending.pop_front();
+        }
+        let epoch = &self.memory.control_record().epoch;
+        epoch.set(epoch.get().wrapping_add(1));
+        Ok(())
+    }
+
+    fn names_in(&self, image: &Image) -> Names {
+        let mut names = Names::default();
+        let addresses: HashMap<&str, IpAddr> = image.vips.iter().map(|vip| (vip.name.as_str(), vip.address)).collect();
+        for vip in &image.vips {
+            if let Some(record) = self.books.vips.get(&Address::from(vip.address)) {
+                names.vips.insert(record.index, vip.name.clone());
+            }
+        }
+        for service in &image.services {
+            let Some(vip) = addresses.get(service.vip.as_str()) else { continue };
+            let Some(index) = self.service_index(&(*vip, service.port, service.protocol)) else { continue };
+            names.services.insert(index, service.name.clone());
+            for backend in &service.backends {
+                if let Some(i) = self.backend_index(index, bound(backend)) {
+                    names.backends.insert(i, backend.key.clone());
+                }
+            }
+        }
+        names
+    }
+}
+
+/// The key of a service in the directory.
+fn key_of((address, port, protocol): &Endpoint) -> Key {
+    let protocol = match protocol {
+        Protocol::Tcp => ipv4::TCP,
+    };
+    Key::new(Address::from(*address), port.to_be(), protocol)
+}
+
+/// The protocol of such a key, if this pivot knows it.
+fn protocol_of(key: &Key) -> Option<Protocol> {
+    match (key.l4 >> 16) as u8 {
+        ipv4::TCP => Some(Protocol::Tcp),
+        _ => None,
+    }
+}

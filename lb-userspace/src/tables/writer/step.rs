@@ -1,0 +1,110 @@
+//! What the writer does to the tables, one step at a time: each leaves them good for packets.
+
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+
+use lb_common::wire::Line;
+use lb_common::wire::address::Address;
+use lb_common::wire::backend::{Backend, Hop, Identity};
+use lb_common::wire::service::{Local, Table};
+use lb_common::wire::word::Word;
+
+use crate::tables::directory::Directory;
+use crate::tables::lines::Run;
+use crate::tables::memory::TableMemory;
+
+/// A step.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Step {
+    /// Wait until no packet that began before is under way.
+    Grace,
+    /// Until when this host answers for a VIP.
+    Lease { vip: u16, until: u64 },
+    /// Who an absent backend is. Nothing leads to it but flows of its predecessor, whose generation it does not have.
+    Record { backend: u16, identity: Identity, address: Address },
+    /// The counters of a backend that no packet is sent to start at zero.
+    ClearBackend(u16),
+    /// The counters of a service that no packet belongs to start at zero.
+    ClearService(u16),
+    /// Where and whether a backend is sent packets.
+    Hop { backend: u16, hop: Hop },
+    /// A Maglev table into lines that no packet reads: whose slots, and the index of each owner.
+    Deal { run: Run, slots: Arc<[u16]>, owners: Arc<[u16]> },
+    /// The Maglev table of a service.
+    Table { service: u16, table: Table },
+    /// The backend of a service that runs on this host.
+    Local { service: u16, local: Local },
+    /// A new generation of the directory. Packets may be reading the old one until the next [`Step::Grace`].
+    Directory(Box<Directory>),
+}
+
+impl Step {
+    /// Carries it out; waiting is the caller's.
+    pub(super) fn write(&self, memory: &mut TableMemory) {
+        // What earlier steps wrote is seen by whoever sees this one: a packet comes to a record through the word that
+        // names it, so the order of its loads is that of the addresses.
+        fence(Ordering::Release);
+        match self {
+            Self::Grace => {}
+            Self::Lease { vip, until } => record(memory.vips.get(usize::from(*vip))).lease.set(*until),
+            Self::Record { backend, identity, address } => {
+                let record = Backend { address: *address, ..Backend::default() };
+                record.identity.set(identity.pack());
+                memory.backends.write(usize::from(*backend), record);
+            }
+            Self::ClearBackend(backend) => {
+                let all = memory.backend_counters.iter().skip(usize::from(*backend)).step_by(memory.backends.len());
+                all.for_each(|c| clear([&c.packets, &c.bytes, &c.flows, &c.steered]));
+            }
+            Self::ClearService(service) => {
+                let all = memory.service_counters.iter().skip(usize::from(*service)).step_by(memory.services.len());
+                all.for_each(|c| clear([&c.packets, &c.bytes, &c.chosen, &c.recalled]));
+            }
+            Self::Hop { backend, hop } => record(memory.backends.get(usize::from(*backend))).hop.set(hop.word()),
+            Self::Deal { run, slots, owners } => {
+                for (line, slots) in (run.start as usize..).zip(slots.chunks(Line::LEN as usize)) {
+                    memory.maglev.write(line, deal(slots, owners));
+                }
+            }
+            Self::Table { service, table } => {
+                record(memory.services.get(usize::from(*service))).table.set(table.pack());
+            }
+            Self::Local { service, local } => {
+                record(memory.services.get(usize::from(*service))).local.set(local.pack());
+            }
+            Self::Directory(directory) => swap(memory, directory),
+        }
+    }
+}
+
+/// A line of a Maglev table: the index of each slot's owner.
+pub(super) fn deal(slots: &[u16], owners: &[u16]) -> Line {
+    let mut line = Line([0; Line::LEN as usize]);
+    for (cell, slot) in line.0.iter_mut().zip(slots) {
+        *cell = owners[usize::from(*slot)];
+    }
+    line
+}
+
+fn swap(memory: &mut TableMemory, directory: &Directory) {
+    let next = memory.control_record().generation.get() & 1 ^ 1;
+    let first = next as usize * directory.slots.len();
+    for (i, slot) in directory.slots.iter().enumerate() {
+        memory.directory.write(first + i, *slot);
+    }
+    let first = next as usize * directory.pilots.len();
+    for (i, line) in directory.pilots.iter().enumerate() {
+        memory.pilots.write(first + i, *line);
+    }
+    fence(Ordering::Release);
+    memory.control_record().generation.set(next);
+}
+
+fn clear(counters: [&Word; 4]) {
+    counters.iter().for_each(|counter| counter.set(0));
+}
+
+/// A record whose index was given out within the bounds of its table.
+fn record<T>(record: Option<&T>) -> &T {
+    record.expect("indexes are given out within the bounds of their table")
+}

@@ -1,0 +1,133 @@
+//! A daemon that answers the API from fixtures, on a real unix socket in a directory of its own. It is no pivotd: it
+//! holds no tables, so that what is tested is the API and the command line alone.
+
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use lb_userspace::api::error::ApiError;
+use lb_userspace::api::request::Request;
+use lb_userspace::api::server::serve;
+use lb_userspace::core::event::DrainTarget;
+use lb_userspace::core::view::{
+    BackendState, BackendView, DrainView, DrainedView, FlowView, MapEntry, MapView, ReloadView, Status,
+};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, oneshot};
+
+/// Stops, and removes its directory, when dropped.
+pub(crate) struct FakeDaemon {
+    directory: TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl FakeDaemon {
+    /// Listens when this returns.
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = std::os::unix::net::UnixListener::bind(directory.path().join("api.sock")).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let (requests, received) = mpsc::channel(8);
+                let answering = tokio::spawn(answer_all(received));
+                let listener = UnixListener::from_std(listener).unwrap();
+                serve(listener, requests, async { stopped.await.unwrap_or(()) }).await.unwrap();
+                answering.await.unwrap();
+            });
+        });
+        Self { directory, stop: Some(stop), thread: Some(thread) }
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.path().join("api.sock")
+    }
+}
+
+impl Drop for FakeDaemon {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(std::thread::panicking() || matches!(ended, Some(Ok(()))), "the fake daemon panicked");
+    }
+}
+
+/// Reads `tests/fixtures/NAME.json`.
+pub(crate) fn fixture<T: DeserializeOwned>(name: &str) -> T {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name).with_extension("json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Every backend of the status fixture.
+pub(crate) fn backends() -> Vec<BackendView> {
+    fixture::<Status>("status").services.into_iter().flat_map(|service| service.backends).collect()
+}
+
+/// Answers until the server has gone. Whether anybody still waits for an answer is not its concern.
+pub(crate) async fn answer_all(mut requests: mpsc::Receiver<Request>) {
+    while let Some(request) = requests.recv().await {
+        match request {
+            Request::Status(answer) => drop(answer.send(Ok(fixture("status")))),
+            Request::Services(answer) => drop(answer.send(Ok(fixture::<Status>("status").services))),
+            Request::Backends(answer) => drop(answer.send(Ok(backends()))),
+            Request::Flows { limit, service, answer } => drop(answer.send(flows(limit, service.as_deref()))),
+            Request::Maps(answer) => drop(answer.send(Ok(fixture::<Vec<MapView>>("maps")))),
+            Request::MapDump { name, limit, answer } => drop(answer.send(entries(&name, limit))),
+            Request::Drain { target, drain, answer } => drop(answer.send(drained(&target, drain))),
+            Request::Reload(answer) => drop(answer.send(reloaded())),
+        }
+    }
+}
+
+/// What a reload of a bad file is refused with.
+pub(crate) fn reloaded() -> Result<ReloadView, ApiError> {
+    let text = "/etc/pivot/pivot.toml: 2 errors\n  line 3, column 1: unknown key 'prot'\n  line 9, column 8: port 0";
+    let details = json!([{"line": 3, "column": 1}, {"line": 9, "column": 8}]);
+    Err(ApiError::invalid(text).with_details(details))
+}
+
+/// Many flows, unless those of one service are asked for.
+fn flows(limit: usize, service: Option<&str>) -> Result<Vec<FlowView>, ApiError> {
+    let known: Vec<FlowView> = fixture("flows");
+    match service {
+        None => Ok(known.into_iter().cycle().take(limit).collect()),
+        Some(name) if known.iter().any(|flow| flow.service == name) => {
+            Ok(known.into_iter().filter(|flow| flow.service == name).take(limit).collect())
+        }
+        Some(name) => Err(ApiError::not_found(format!("no service '{name}'"))),
+    }
+}
+
+fn entries(map: &str, limit: usize) -> Result<Vec<MapEntry>, ApiError> {
+    match map {
+        "services" => Ok(fixture::<Vec<MapEntry>>("entries").into_iter().take(limit).collect()),
+        _ => Err(ApiError::not_found(format!("no map '{map}': 'pivot maps' lists them"))),
+    }
+}
+
+fn drained(target: &DrainTarget, drain: bool) -> Result<DrainView, ApiError> {
+    let meant = |backend: &BackendView| match target {
+        DrainTarget::One(key) => backend.id == key.to_string(),
+        DrainTarget::Everywhere(name) => backend.name == *name,
+    };
+    let order = |backend: BackendView| {
+        let was = backend.state == BackendState::Drain;
+        let state = match backend.state {
+            BackendState::Down => BackendState::Down,
+            _ if drain => BackendState::Drain,
+            _ => BackendState::Up,
+        };
+        DrainedView { id: backend.id, state, changed: was != drain }
+    };
+    let backends: Vec<DrainedView> = backends().into_iter().filter(meant).map(order).collect();
+    match (backends.is_empty(), target) {
+        (false, _) => Ok(DrainView { backends }),
+        (true, DrainTarget::One(key)) => Err(ApiError::not_found(format!("no backend '{key}'"))),
+        (true, DrainTarget::Everywhere(name)) => Err(ApiError::not_found(format!("no backend '{name}'"))),
+    }
+}

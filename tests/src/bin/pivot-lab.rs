@@ -1,0 +1,73 @@
+//! What runs inside a lab as a process of its own: the backend's service, and a load for people to start by hand.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use pivot_tests::lab::{Load, http};
+
+/// Service and client of pivot's lab
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer HTTP requests with this service's name and the client's address
+    ServeHttp {
+        /// Address and port to listen on
+        #[arg(long, value_name = "IP:PORT")]
+        bind: SocketAddr,
+        /// Name to answer with
+        #[arg(long)]
+        name: String,
+    },
+    /// Send HTTP requests, each over a fresh connection; exit with 1 if one failed
+    Client {
+        /// Where to connect to
+        #[arg(long, value_name = "IP:PORT")]
+        target: SocketAddr,
+        /// How many requests
+        #[arg(long, default_value_t = 1000)]
+        requests: usize,
+        /// How many at a time
+        #[arg(long, default_value_t = 8)]
+        concurrency: usize,
+        /// Print the figures as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("pivot-lab: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::ServeHttp { bind, name } => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(http::serve(name, bind))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Client { target, requests, concurrency, json } => {
+            let report = Load { concurrency, ..Load::to(target).requests(requests) }.run()?;
+            let summary = report.summary();
+            if json {
+                println!("{}", serde_json::to_string(&summary)?);
+            } else {
+                println!("{summary}");
+            }
+            Ok(if summary.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
+}

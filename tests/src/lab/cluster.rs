@@ -1,0 +1,106 @@
+//! The usual cluster: a lab, an HTTP service on every controller, one pivotd on each, all of them balancing the VIP.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use lb_userspace::core::view::BackendState;
+
+use super::VIP;
+use super::config::ConfigText;
+use super::load::Load;
+use super::node::Node;
+use super::pivotd::Pivotd;
+use super::process::Process;
+use super::topology::{Lab, Topology};
+
+/// Port of the service on the VIP.
+pub const SERVICE_PORT: u16 = 80;
+
+/// Port that the service is bound to on the node addresses.
+pub const BACKEND_PORT: u16 = 8080;
+
+/// Host that holds the VIP.
+pub const HOLDER: &str = "c1";
+
+/// A cluster at work. Its parts end in this order: daemons, services, network.
+#[derive(Debug)]
+pub struct Cluster {
+    /// pivotd by host.
+    pub daemons: BTreeMap<String, Pivotd>,
+    /// HTTP services by host.
+    pub servers: BTreeMap<String, Process>,
+    /// The network.
+    pub lab: Lab,
+}
+
+impl Cluster {
+    /// Three controllers, each with the service `web`; returns once the holder shows every backend up.
+    pub fn web() -> Result<Self> {
+        Self::build(Topology::default(), |config| config)
+    }
+
+    /// The same on another topology or with another configuration than [`web_config`].
+    pub fn build(topology: Topology, configure: impl FnOnce(ConfigText) -> ConfigText) -> Result<Self> {
+        let lab = Lab::build(topology)?;
+        let config = configure(web_config(&lab));
+        let serve = |host: &Node| Ok((host.name.clone(), host.serve_http(BACKEND_PORT)?));
+        let servers = lab.hosts().map(serve).collect::<Result<_>>()?;
+        let daemons = lab.pivotd_everywhere(config)?;
+        let daemons = daemons.into_iter().map(|daemon| (daemon.host().name.clone(), daemon)).collect();
+        let cluster = Self { daemons, servers, lab };
+        cluster.holder().await_all_up()?;
+        Ok(cluster)
+    }
+
+    /// The pivotd on the host that holds the VIP.
+    pub fn holder(&self) -> &Pivotd {
+        &self.daemons[HOLDER]
+    }
+
+    /// The same, to stop or kill it.
+    pub fn holder_mut(&mut self) -> &mut Pivotd {
+        self.daemon_mut(HOLDER)
+    }
+
+    /// The pivotd of a host. Panics if there is none: that is a mistake in the test.
+    pub fn daemon_mut(&mut self, host: &str) -> &mut Pivotd {
+        self.daemons.get_mut(host).unwrap_or_else(|| panic!("no pivotd on {host}"))
+    }
+
+    /// The client.
+    pub fn client(&self) -> &Node {
+        self.lab.node("client")
+    }
+
+    /// Where clients find the service.
+    pub fn vip(&self) -> SocketAddr {
+        (VIP, SERVICE_PORT).into()
+    }
+
+    /// A gentle load from the client on the VIP.
+    pub fn gentle_load(&self) -> Load {
+        Load::gently_to(self.vip())
+    }
+
+    /// Kills the service of a host (SIGKILL); its health is for pivot to find out.
+    pub fn kill_server(&mut self, host: &str) -> Result<()> {
+        match self.servers.remove(host) {
+            Some(mut server) => server.kill(),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts the service of a host again, and waits until the holder shows it up.
+    pub fn restart_server(&mut self, host: &str) -> Result<()> {
+        let server = self.lab.node(host).serve_http(BACKEND_PORT)?;
+        self.servers.insert(host.to_owned(), server);
+        self.holder().await_state(host, BackendState::Up)
+    }
+}
+
+/// The service `web` on every controller of the lab.
+pub fn web_config(lab: &Lab) -> ConfigText {
+    let hosts: Vec<&str> = lab.hosts().map(|host| host.name.as_str()).collect();
+    ConfigText::new(lab, HOLDER).service("web", SERVICE_PORT, BACKEND_PORT, &hosts)
+}

@@ -1,0 +1,114 @@
+//! One host of a lab: its namespace, address and MAC, and what can be asked of it.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::ops::Sub;
+use std::process::Command;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use lb_userspace::core::event::Mac;
+
+use super::netns::Namespace;
+use super::process::Process;
+
+/// The one interface of every host, inside its namespace.
+pub const INTERFACE: &str = "eth0";
+
+/// A host. Clones are handles to the same one.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Its name within the lab (`c1`, `client`, `router`), also that of its port on the switch.
+    pub name: String,
+    /// Its address on the switch's segment (behind the router for a client there).
+    pub address: Ipv4Addr,
+    /// MAC of its `eth0`.
+    pub mac: Mac,
+    pub(super) netns: Arc<Namespace>,
+    pub(super) directory: Arc<std::path::Path>,
+}
+
+/// Counters of an interface since it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Counters {
+    /// Bytes received, Ethernet headers included.
+    pub rx_bytes: u64,
+    /// Frames received.
+    pub rx_packets: u64,
+    /// Bytes sent, Ethernet headers included.
+    pub tx_bytes: u64,
+    /// Frames sent.
+    pub tx_packets: u64,
+}
+
+impl Node {
+    /// Its namespace.
+    pub fn netns(&self) -> &Namespace {
+        &self.netns
+    }
+
+    /// Whether it is one of c1, c2, ...: neither the client nor the router.
+    pub fn is_controller(&self) -> bool {
+        self.name.strip_prefix('c').is_some_and(|number| number.parse::<u8>().is_ok())
+    }
+
+    /// Runs a closure on this host; see [`Namespace::run`].
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        self.netns.run(work)
+    }
+
+    /// Starts a process on this host, its output in `<label>.out` and `.err` of the lab's directory.
+    pub fn spawn(&self, label: &str, mut command: Command) -> Result<Process> {
+        self.netns.enter(&mut command)?;
+        Process::spawn(command, label, &self.directory)
+    }
+
+    /// Counters of its `eth0`.
+    pub fn counters(&self) -> Result<Counters> {
+        self.counters_of(INTERFACE)
+    }
+
+    /// Counters of one of its interfaces (proc_pid_net(5), `dev`).
+    pub fn counters_of(&self, interface: &str) -> Result<Counters> {
+        let table = self.run(|| fs::read_to_string("/proc/thread-self/net/dev"))?.context("reading net/dev")?;
+        parse_counters(&table, interface).with_context(|| format!("no interface {interface} on {}", self.name))
+    }
+}
+
+impl Sub for Counters {
+    type Output = Self;
+
+    /// What was counted since `earlier`.
+    fn sub(self, earlier: Self) -> Self {
+        Self {
+            rx_bytes: self.rx_bytes - earlier.rx_bytes,
+            rx_packets: self.rx_packets - earlier.rx_packets,
+            tx_bytes: self.tx_bytes - earlier.tx_bytes,
+            tx_packets: self.tx_packets - earlier.tx_packets,
+        }
+    }
+}
+
+fn parse_counters(table: &str, interface: &str) -> Option<Counters> {
+    let line = table.lines().find_map(|line| line.trim_start().strip_prefix(interface)?.strip_prefix(':'))?;
+    let fields: Vec<u64> = line.split_whitespace().map_while(|field| field.parse().ok()).collect();
+    match fields[..] {
+        [rx_bytes, rx_packets, _, _, _, _, _, _, tx_bytes, tx_packets, ..] => {
+            Some(Counters { rx_bytes, rx_packets, tx_bytes, tx_packets })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_counters_of_the_named_interface() {
+        let table = "Inter-| Receive\n face |bytes\n    lo:  1 2 0 0 0 0 0 0 3 4 0 0 0 0 0 0\n  eth0: 50 6 0 0 0 0 0 0 70 8 0 0 0 0 0 0\n";
+        let expected = Counters { rx_bytes: 50, rx_packets: 6, tx_bytes: 70, tx_packets: 8 };
+        assert_eq!(parse_counters(table, "eth0"), Some(expected));
+        assert_eq!(parse_counters(table, "eth"), None);
+    }
+}

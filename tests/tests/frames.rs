@@ -1,0 +1,45 @@
+//! Frames in; verdict, exact bytes, counters and flows out.
+//!
+//! Every case runs twice: through the real programs in the kernel (BPF_PROG_TEST_RUN) and through the host build of the
+//! same packet path, over tables written by the same writer. Both must do what the case says. Nothing is attached to an
+//! interface and nothing is left behind. Needs root, and says so where it lacks it.
+
+mod frames {
+    //! Cases by stage of the path, properties, and the verifier's count, over the rig that runs them.
+
+    /// Builders of tables and frames, both sides, and what is expected of them.
+    mod rig {
+        pub(crate) mod arp;
+        pub(crate) mod asked;
+        pub(crate) mod director;
+        pub(crate) mod expect;
+        pub(crate) mod kernel;
+        pub(crate) mod observed;
+        pub(crate) mod scene;
+        pub(crate) mod segment;
+        pub(crate) mod side;
+    }
+
+    /// One behaviour each.
+    mod cases {
+        mod arp_in;
+        mod arp_out;
+        mod caches;
+        mod flows;
+        mod forwarding;
+        mod malformed;
+        mod passing;
+        mod resets;
+        mod services;
+        mod torn;
+    }
+
+    /// What holds for any frames and any tables.
+    mod properties {
+        mod agreement;
+        mod any;
+        mod safety;
+    }
+
+    mod verifier;
+}

@@ -1,0 +1,176 @@
+//! The real programs over real maps: loaded, filled and run one frame at a time (BPF_PROG_TEST_RUN).
+//!
+//! Needs root. Nothing is attached to an interface; the pins that the loader makes lie in a directory of their own under
+//! bpffs and are gone before the first frame runs, whatever becomes of the test.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::Path;
+use std::sync::Mutex;
+
+use aya::Ebpf;
+use aya::programs::Program;
+use lb_common::path::verdict::Action;
+use lb_userspace::core::config::model::TableSizes;
+use lb_userspace::io::datapath::load;
+use lb_userspace::tables::sizes::Sizes;
+use lb_userspace::tables::writer::Writer;
+
+use super::side::{Hook, Outcome, Side, writer_over};
+
+const BPFFS: &str = "/sys/fs/bpf";
+/// `f_type` of a bpffs (include/uapi/linux/magic.h).
+const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
+/// The largest frame that the kernel gives back here; it takes up to a page less head and tail room.
+const LARGEST: usize = 4096;
+
+/// The programs and their tables.
+pub(crate) struct Kernel {
+    programs: Ebpf,
+    writer: Writer,
+}
+
+impl Kernel {
+    /// Loads the programs over empty tables.
+    ///
+    /// # Panics
+    /// Without root, or if the kernel refuses anything.
+    pub(crate) fn load(tables: &TableSizes) -> Self {
+        // SAFETY: no arguments, never fails.
+        let user = unsafe { libc::geteuid() };
+        assert_eq!(user, 0, "these tests load BPF programs and need root: run them as root (`sudo -E cargo test ...`)");
+        mount_bpffs();
+        let pins = tempfile::Builder::new().prefix("pivot-frames-").tempdir_in(BPFFS).expect(BPFFS);
+        let loaded = load::load(pins.path(), &Sizes::of(tables, cpus())).unwrap_or_else(|error| panic!("{error}"));
+        // Descriptors keep maps and programs alive: nothing can be left behind from here on.
+        pins.close().expect("removing the pins");
+        Self { programs: loaded.programs, writer: writer_over(loaded.memory) }
+    }
+
+    /// Instructions that the verifier went through, by program.
+    pub(crate) fn instructions_verified(&self) -> Vec<(&'static str, u32)> {
+        let count = |name| {
+            let info = self.program(name).info().unwrap_or_else(|error| panic!("{name}: {error}"));
+            info.verified_instruction_count().expect("Linux 5.16 or newer tells what the verifier did")
+        };
+        load::PROGRAMS.map(|name| (name, count(name))).to_vec()
+    }
+
+    fn program(&self, name: &str) -> &Program {
+        self.programs.program(name).unwrap_or_else(|| panic!("{name} is not in the object"))
+    }
+
+    /// The kernel's errno when it refuses to run a program over so short a frame.
+    pub(crate) fn refusal(&self, frame: &[u8]) -> Option<i32> {
+        let program = self.program(Hook::Incoming.program()).fd().expect("loaded");
+        test_run(program.as_fd(), frame).err().and_then(|error| error.raw_os_error())
+    }
+}
+
+impl Side for Kernel {
+    fn name(&self) -> &'static str {
+        "kernel"
+    }
+
+    fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    fn writer_mut(&mut self) -> &mut Writer {
+        &mut self.writer
+    }
+
+    fn run(&mut self, hook: Hook, frame: &[u8]) -> Outcome {
+        let program = self.program(hook.program()).fd().expect("loaded");
+        let (code, bytes) = test_run(program.as_fd(), frame)
+            .unwrap_or_else(|error| panic!("BPF_PROG_TEST_RUN of {} bytes: {error}", frame.len()));
+        Outcome { action: action(hook, code), bytes }
+    }
+}
+
+/// Keeps the calling thread on the CPU that it is on: the flow cache and the counters are those of a CPU.
+pub(crate) fn stay_on_this_cpu() {
+    // SAFETY: no arguments; the set is a live local of the size that is given.
+    let result = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(usize::try_from(libc::sched_getcpu()).unwrap_or(0), &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)
+    };
+    assert_eq!(result, 0, "sched_setaffinity: {}", io::Error::last_os_error());
+}
+
+/// What a program's return code means at its hook.
+fn action(hook: Hook, code: u32) -> Action {
+    match (hook, code) {
+        // enum xdp_action.
+        (Hook::Incoming, 0) => Action::Abort,
+        (Hook::Incoming, 1) => Action::Drop,
+        (Hook::Incoming, 2) => Action::Pass,
+        (Hook::Incoming, 3) => Action::Transmit,
+        // TC_ACT_OK and TC_ACT_SHOT.
+        (Hook::Outgoing, 0) => Action::Pass,
+        (Hook::Outgoing, 2) => Action::Drop,
+        _ => panic!("{} returned {code}", hook.program()),
+    }
+}
+
+/// The part of `union bpf_attr` that BPF_PROG_TEST_RUN reads and writes (include/uapi/linux/bpf.h).
+#[repr(C)]
+#[derive(Default)]
+struct TestRun {
+    prog_fd: u32,
+    retval: u32,
+    data_size_in: u32,
+    data_size_out: u32,
+    data_in: u64,
+    data_out: u64,
+    repeat: u32,
+    duration: u32,
+    ctx_size_in: u32,
+    ctx_size_out: u32,
+    ctx_in: u64,
+    ctx_out: u64,
+    flags: u32,
+    cpu: u32,
+    batch_size: u32,
+    padding: u32,
+}
+
+const BPF_PROG_TEST_RUN: libc::c_long = 10;
+
+/// Runs a program over a frame once: its return code and the frame afterwards. The frame came in by, or leaves by, the
+/// loopback device.
+fn test_run(program: BorrowedFd<'_>, frame: &[u8]) -> io::Result<(u32, Vec<u8>)> {
+    let mut out = vec![0; LARGEST];
+    let mut run = TestRun {
+        prog_fd: program.as_raw_fd().cast_unsigned(),
+        data_size_in: frame.len() as u32,
+        data_in: frame.as_ptr() as u64,
+        data_size_out: out.len() as u32,
+        data_out: out.as_mut_ptr() as u64,
+        repeat: 1,
+        ..TestRun::default()
+    };
+    // SAFETY: both buffers outlive the call and are as long as said; `run` is zero where it says nothing.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_TEST_RUN, &raw mut run, size_of::<TestRun>()) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    out.truncate(run.data_size_out as usize);
+    Ok((run.retval, out))
+}
+
+fn cpus() -> u32 {
+    aya::util::nr_cpus().map_err(|(path, error)| format!("{path}: {error}")).expect("possible CPUs") as u32
+}
+
+/// Mounts bpffs where it usually is, unless it is there.
+fn mount_bpffs() {
+    static MOUNTING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = MOUNTING.lock().expect("no test panics while it mounts");
+    let mounted = rustix::fs::statfs(BPFFS).is_ok_and(|fs| fs.f_type.cast_unsigned() == BPF_FS_MAGIC);
+    if !mounted {
+        rustix::mount::mount("bpf", Path::new(BPFFS), "bpf", rustix::mount::MountFlags::empty(), None)
+            .unwrap_or_else(|error| panic!("mounting bpffs on {BPFFS}: {error}"));
+    }
+}

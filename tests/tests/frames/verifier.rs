@@ -1,0 +1,15 @@
+//! What the kernel's verifier has to go through before it accepts a program.
+
+use super::rig::kernel::Kernel;
+use super::rig::side::TABLES;
+
+/// The kernel gives up at 1,000,000: this leaves older verifiers, which prune less, room for five times as much.
+const MOST: u32 = 200_000;
+
+#[test]
+fn every_program_is_verified_within_a_fifth_of_what_the_kernel_allows() {
+    for (name, instructions) in Kernel::load(&TABLES).instructions_verified() {
+        println!("{name}: {instructions} instructions verified");
+        assert!(instructions < MOST, "{name}: {instructions} instructions, {MOST} at most");
+    }
+}

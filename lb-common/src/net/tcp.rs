@@ -68,11 +68,4 @@ impl Tcp {
         }
         Some((self.offset >> 4) as u32 * 4)
     }
-
-    /// Whether it opens a connection.
-    #[inline(always)]
-    #[must_use]
-    pub const fn opens(&self) -> bool {
-        self.flags & (Self::SYN | Self::ACK | Self::RST | Self::FIN) == Self::SYN
-    }
 }

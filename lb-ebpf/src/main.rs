@@ -15,21 +15,60 @@ use aya_ebpf::bindings::sk_action::SK_PASS;
 use aya_ebpf::bindings::{TC_ACT_OK, TC_ACT_SHOT, xdp_action};
 use aya_ebpf::macros::{classifier, sk_lookup, xdp};
 use aya_ebpf::programs::{SkLookupContext, TcContext, XdpContext};
-use lb_common::path::run;
+use lb_common::path::hot;
+use lb_common::path::run::{self, Exit};
+use lb_common::path::tables::Tables as _;
 use lb_common::path::verdict::{Action, Verdict};
+use lb_common::wire::way;
 
 use packet::{SkbPacket, XdpPacket};
 use tables::KernelTables;
 
 /// Director: every frame that comes in by an interface.
-#[xdp]
+#[xdp(frags)]
 fn pivot_xdp(ctx: XdpContext) -> u32 {
+    let mut packet = XdpPacket::new(ctx.ctx);
+    match hot::run(&mut packet, &KernelTables, interface(&ctx)) {
+        Some(exit) => leave(exit),
+        None => long_way(&ctx, run::is_ipv6(&packet)),
+    }
+}
+
+/// The long way of anything but IPv6: a program of its own, so that the short one keeps its registers, and each its stack.
+#[xdp(frags)]
+fn pivot_long4(ctx: XdpContext) -> u32 {
+    leave(run::long4(&mut XdpPacket::new(ctx.ctx), &KernelTables, interface(&ctx)))
+}
+
+/// The long way of IPv6.
+#[xdp(frags)]
+fn pivot_long6(ctx: XdpContext) -> u32 {
+    leave(run::long6(&mut XdpPacket::new(ctx.ctx), &KernelTables, interface(&ctx)))
+}
+
+#[inline(always)]
+fn interface(ctx: &XdpContext) -> u32 {
     // SAFETY: the kernel hands a valid xdp_md to an XDP program.
-    let interface = unsafe { (*ctx.ctx).ingress_ifindex };
-    match run::run(&mut XdpPacket::new(ctx), &KernelTables, interface).action() {
+    unsafe { (*ctx.ctx).ingress_ifindex }
+}
+
+/// Does not return while both programs are where they belong, which is always.
+#[inline(always)]
+fn long_way(ctx: &XdpContext, is_ipv6: bool) -> u32 {
+    let way = if is_ipv6 { way::LONG6 } else { way::LONG4 };
+    // SAFETY: the context of this very program.
+    unsafe { maps::WAYS.tail_call(ctx, way) };
+    KernelTables.count(KernelTables.cpu(), Verdict::TableTorn);
+    xdp_action::XDP_ABORTED
+}
+
+#[inline(always)]
+fn leave(exit: Exit) -> u32 {
+    match exit.verdict.action() {
         Action::Pass => xdp_action::XDP_PASS,
         Action::Drop => xdp_action::XDP_DROP,
         Action::Transmit => xdp_action::XDP_TX,
+        Action::Redirect => maps::EGRESS.redirect(exit.port, 0).unwrap_or(xdp_action::XDP_ABORTED),
         Action::Abort => xdp_action::XDP_ABORTED,
     }
 }
@@ -48,7 +87,7 @@ fn pivot_listen(ctx: SkLookupContext) -> u32 {
     SK_PASS
 }
 
-/// Keeps a host that does not hold a VIP from speaking of it in ARP.
+/// Keeps a host that does not hold a VIP from speaking of it in ARP and neighbour discovery.
 #[classifier]
 fn pivot_egress(ctx: TcContext) -> i32 {
     // SAFETY: the kernel hands a valid __sk_buff to a classifier.

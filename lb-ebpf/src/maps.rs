@@ -5,16 +5,18 @@
 
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, LruHashMap, SockMap};
+use aya_ebpf::maps::{Array, DevMap, ProgramArray, SockMap};
 use lb_common::wire::Line;
 use lb_common::wire::backend::Backend;
 use lb_common::wire::control::Control;
 use lb_common::wire::counters::{BackendCounters, ServiceCounters};
 use lb_common::wire::directory::Slot;
-use lb_common::wire::flow::{FlowKey, Set4};
+use lb_common::wire::flow::{Set4, Set6};
 use lb_common::wire::link::Link;
+use lb_common::wire::pace::Pace;
 use lb_common::wire::service::Service;
 use lb_common::wire::vip::Vip;
+use lb_common::wire::way;
 use lb_common::wire::word::Word;
 
 /// One record: sizes and the directory's generation.
@@ -24,6 +26,18 @@ pub(crate) static CONTROL: Array<Control> = Array::pinned(1, BPF_F_MMAPABLE);
 /// Interfaces by index.
 #[map]
 pub(crate) static LINKS: Array<Link> = Array::pinned(1, BPF_F_MMAPABLE);
+
+/// The interfaces that frames may leave by, by port number.
+#[map]
+pub(crate) static PORTS: Array<Word> = Array::pinned(1, BPF_F_MMAPABLE);
+
+/// The same for the kernel.
+#[map]
+pub(crate) static EGRESS: DevMap = DevMap::pinned(1, 0);
+
+/// The programs of the long way.
+#[map]
+pub(crate) static WAYS: ProgramArray = ProgramArray::pinned(way::COUNT, 0);
 
 /// Pilots of the directory, two generations.
 #[map]
@@ -49,13 +63,17 @@ pub(crate) static MAGLEV: Array<Line> = Array::pinned(1, BPF_F_MMAPABLE);
 #[map]
 pub(crate) static BACKENDS: Array<Backend> = Array::pinned(1, BPF_F_MMAPABLE);
 
-/// First-level flow cache: a run of sets for each CPU.
+/// IPv4 flows, of all CPUs.
 #[map]
-pub(crate) static FLOW_CACHE4: Array<Set4> = Array::pinned(1, BPF_F_MMAPABLE);
+pub(crate) static FLOWS4: Array<Set4> = Array::pinned(1, BPF_F_MMAPABLE);
 
-/// Second level: the flows of all CPUs.
+/// IPv6 flows, of all CPUs.
 #[map]
-pub(crate) static FLOWS: LruHashMap<FlowKey, Word> = LruHashMap::pinned(1, 0);
+pub(crate) static FLOWS6: Array<Set6> = Array::pinned(1, BPF_F_MMAPABLE);
+
+/// What each CPU has taken in lately.
+#[map]
+pub(crate) static PACES: Array<Pace> = Array::pinned(1, BPF_F_MMAPABLE);
 
 /// Packets by verdict: a run of counters for each CPU.
 #[map]

@@ -1,50 +1,71 @@
 //! Packet bytes in kernel memory: the only pointer arithmetic there is, each access checked against the packet's end.
 
-use aya_ebpf::helpers::bpf_xdp_adjust_tail;
-use aya_ebpf::programs::{TcContext, XdpContext};
+use aya_ebpf::bindings::xdp_md;
+use aya_ebpf::helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len};
+use aya_ebpf::programs::TcContext;
 use lb_common::net::bytes::{Header, Packet};
 
 /// The header at `offset` of the packet that lies at `data..end`, if it lies wholly within.
 #[inline(always)]
-fn within<T: Header>(data: usize, end: usize, offset: u32) -> Option<*mut T> {
+fn within<T: Header>((data, end): (usize, usize), offset: u32) -> Option<*mut T> {
     let header = data + offset as usize;
     if header + size_of::<T>() > end { None } else { Some(header as *mut T) }
 }
 
 /// A frame at the XDP hook.
-pub(crate) struct XdpPacket(XdpContext);
+pub(crate) struct XdpPacket(*mut xdp_md);
 
 impl XdpPacket {
     /// The frame of this context.
     #[inline(always)]
-    pub(crate) fn new(ctx: XdpContext) -> Self {
+    pub(crate) fn new(ctx: *mut xdp_md) -> Self {
         Self(ctx)
+    }
+
+    #[inline(always)]
+    fn bounds(&self) -> (usize, usize) {
+        // SAFETY: a valid context; its fields change when the packet is cut or grows, hence are read each time.
+        unsafe { ((*self.0).data as usize, (*self.0).data_end as usize) }
+    }
+
+    /// Its length over all buffers that a jumbo frame is spread over.
+    #[inline(always)]
+    fn whole(&self) -> u64 {
+        // SAFETY: a valid context.
+        unsafe { bpf_xdp_get_buff_len(self.0) }
     }
 }
 
 impl Packet for XdpPacket {
     #[inline(always)]
-    fn len(&self) -> u32 {
-        (self.0.data_end() - self.0.data()) as u32
+    fn holds(&self, len: u32) -> bool {
+        let (data, end) = self.bounds();
+        end - data >= len as usize || self.whole() >= u64::from(len)
     }
 
     #[inline(always)]
     fn header<T: Header>(&self, offset: u32) -> Option<&T> {
         // SAFETY: within the packet as checked; a Header has alignment 1 and accepts every bit pattern.
-        within(self.0.data(), self.0.data_end(), offset).map(|header| unsafe { &*header })
+        within(self.bounds(), offset).map(|header| unsafe { &*header })
     }
 
     #[inline(always)]
     fn header_mut<T: Header>(&mut self, offset: u32) -> Option<&mut T> {
         // SAFETY: as in `header`; the frame is this program's alone until it returns.
-        within(self.0.data(), self.0.data_end(), offset).map(|header| unsafe { &mut *header })
+        within(self.bounds(), offset).map(|header| unsafe { &mut *header })
     }
 
     #[inline(always)]
     fn truncate(&mut self, len: u32) -> bool {
-        let delta = len as i32 - self.len() as i32;
+        let delta = len as i32 - self.whole() as i32;
         // SAFETY: a valid context; references into the packet ended with the mutable borrow.
-        delta == 0 || delta < 0 && unsafe { bpf_xdp_adjust_tail(self.0.ctx, delta) } == 0
+        delta == 0 || delta < 0 && unsafe { bpf_xdp_adjust_tail(self.0, delta) } == 0
+    }
+
+    #[inline(always)]
+    fn grow(&mut self, len: u32) -> bool {
+        // SAFETY: as in `truncate`.
+        unsafe { bpf_xdp_adjust_head(self.0, -(len as i32)) == 0 }
     }
 }
 
@@ -67,25 +88,31 @@ impl SkbPacket {
 
 impl Packet for SkbPacket {
     #[inline(always)]
-    fn len(&self) -> u32 {
-        self.0.len()
+    fn holds(&self, len: u32) -> bool {
+        self.0.len() >= len
     }
 
     #[inline(always)]
     fn header<T: Header>(&self, offset: u32) -> Option<&T> {
         // SAFETY: within the linear part as checked; a Header has alignment 1 and accepts every bit pattern.
-        within(self.0.data(), self.0.data_end(), offset).map(|header| unsafe { &*header })
+        within((self.0.data(), self.0.data_end()), offset).map(|header| unsafe { &*header })
     }
 
     #[inline(always)]
     fn header_mut<T: Header>(&mut self, offset: u32) -> Option<&mut T> {
         // SAFETY: as in `header`; the kernel makes the linear part private to a program that writes to it.
-        within(self.0.data(), self.0.data_end(), offset).map(|header| unsafe { &mut *header })
+        within((self.0.data(), self.0.data_end()), offset).map(|header| unsafe { &mut *header })
     }
 
     /// Frames at TC are never cut.
     #[inline(always)]
     fn truncate(&mut self, _len: u32) -> bool {
+        false
+    }
+
+    /// Nor do they grow.
+    #[inline(always)]
+    fn grow(&mut self, _len: u32) -> bool {
         false
     }
 }

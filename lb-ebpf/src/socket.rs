@@ -10,13 +10,14 @@ use core::ptr;
 
 use aya_ebpf::bindings::{
     BPF_F_CURRENT_NETNS, bpf_sk_lookup, bpf_sock, bpf_sock_tuple, bpf_sock_tuple__bindgen_ty_1,
-    bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1,
+    bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1, bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2,
 };
 use aya_ebpf::helpers::{
     bpf_map_delete_elem, bpf_map_lookup_elem, bpf_map_update_elem, bpf_sk_assign, bpf_sk_release, bpf_skc_lookup_tcp,
 };
 use aya_ebpf::programs::SkLookupContext;
 use lb_common::net::ipv4;
+use lb_common::path::family::{V4, V6};
 use lb_common::path::steer::{self, Target};
 use lb_common::path::tables::Tables;
 use lb_common::path::verdict::Verdict;
@@ -31,13 +32,15 @@ use crate::tables::KernelTables;
 const LISTEN: u32 = 10;
 /// Address family of IPv4.
 const AF_INET: u32 = 2;
+/// Address family of IPv6.
+const AF_INET6: u32 = 10;
 
 /// Sees to it that the listener for this frame is in the table, if it opens a connection to a service with a backend here.
 #[inline(always)]
 pub(crate) fn learn(packet: &SkbPacket) {
     let Some(target) = steer::target(packet, &KernelTables) else { return };
     if let Some(verdict) = enlist(packet, &target) {
-        KernelTables.count(verdict);
+        KernelTables.count(KernelTables.cpu(), verdict);
     }
 }
 
@@ -46,16 +49,25 @@ pub(crate) fn learn(packet: &SkbPacket) {
 pub(crate) fn hand_over(ctx: &SkLookupContext) {
     // SAFETY: the kernel hands a valid bpf_sk_lookup to an sk_lookup program.
     let asked: &bpf_sk_lookup = unsafe { &*ctx.lookup };
-    if asked.family != AF_INET || asked.protocol != u32::from(ipv4::TCP) {
+    if asked.protocol != u32::from(ipv4::TCP) {
         return;
     }
-    let key = Key::new(Address::v4(asked.local_ip4), (asked.local_port as u16).to_be(), ipv4::TCP);
-    let Ok(backend) = steer::listener(&KernelTables, &key, Address::v4(asked.remote_ip4), asked.remote_port) else {
-        return;
+    let port = (asked.local_port as u16).to_be();
+    let found = match asked.family {
+        AF_INET => {
+            let key = Key::new(Address::v4(asked.local_ip4), port, ipv4::TCP);
+            steer::listener::<V4, _>(&KernelTables, &key, Address::v4(asked.remote_ip4), asked.remote_port)
+        }
+        AF_INET6 => {
+            let key = Key::new(Address::of_words(asked.local_ip6), port, ipv4::TCP);
+            steer::listener::<V6, _>(&KernelTables, &key, Address::of_words(asked.remote_ip6), asked.remote_port)
+        }
+        _ => return,
     };
+    let Ok(backend) = found else { return };
     if LISTENERS.redirect_sk_lookup(ctx, u32::from(backend), 0).is_ok() {
         count_steered(backend);
-        KernelTables.count(Verdict::Steered);
+        KernelTables.count(KernelTables.cpu(), Verdict::Steered);
     }
 }
 
@@ -128,19 +140,25 @@ impl Drop for Socket {
 /// to the node address itself, which would be found instead.
 #[inline(always)]
 fn look_up(packet: &SkbPacket, target: &Target) -> Option<Socket> {
-    let mut tuple = bpf_sock_tuple {
-        __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 {
-            ipv4: bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
-                saddr: 0,
-                daddr: target.address.low_half(),
+    let (mut tuple, size) = match target.address.to_v4() {
+        Some(daddr) => {
+            let ipv4 = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 { saddr: 0, daddr, sport: 0, dport: target.port };
+            let tuple = bpf_sock_tuple { __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 { ipv4 } };
+            (tuple, mem::size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1>())
+        }
+        None => {
+            let ipv6 = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2 {
+                saddr: [0; 4],
+                daddr: target.address.words(),
                 sport: 0,
                 dport: target.port,
-            },
-        },
+            };
+            let tuple = bpf_sock_tuple { __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 { ipv6 } };
+            (tuple, mem::size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2>())
+        }
     };
-    let size = mem::size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1>() as u32;
     let context = packet.context().skb.skb.cast();
     // SAFETY: a valid context; the tuple is a live local of at least `size` bytes.
-    let socket = unsafe { bpf_skc_lookup_tcp(context, &raw mut tuple, size, BPF_F_CURRENT_NETNS as u64, 0) };
+    let socket = unsafe { bpf_skc_lookup_tcp(context, &raw mut tuple, size as u32, BPF_F_CURRENT_NETNS as u64, 0) };
     if socket.is_null() { None } else { Some(Socket(socket)) }
 }

@@ -9,8 +9,9 @@ use lb_common::wire::backend::Backend;
 use lb_common::wire::control::Control;
 use lb_common::wire::counters::{BackendCounters, ServiceCounters};
 use lb_common::wire::directory::Slot;
-use lb_common::wire::flow::{Entry, FlowKey, Set4};
+use lb_common::wire::flow::{Set4, Set6};
 use lb_common::wire::link::Link;
+use lb_common::wire::pace::Pace;
 use lb_common::wire::service::Service;
 use lb_common::wire::vip::Vip;
 use lb_common::wire::word::Word;
@@ -29,6 +30,11 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn link(&self, interface: u32) -> Option<&Link> {
         maps::LINKS.get(interface)
+    }
+
+    #[inline(always)]
+    fn port(&self, number: u8) -> Option<&Word> {
+        maps::PORTS.get(u32::from(number))
     }
 
     #[inline(always)]
@@ -62,26 +68,23 @@ impl Tables for KernelTables {
     }
 
     #[inline(always)]
-    fn flow_set(&self, index: u32) -> Option<&Set4> {
-        maps::FLOW_CACHE4.get(index)
+    fn flows4(&self, index: u32) -> Option<&Set4> {
+        maps::FLOWS4.get(index)
     }
 
     #[inline(always)]
-    fn recall(&self, key: &FlowKey) -> Option<Entry> {
-        // SAFETY: the value is one word, read whole; the kernel may reuse it for another flow of the same table, whose
-        // entry is then as good as a stale one: both are checked against the backend's generation.
-        unsafe { maps::FLOWS.get(key) }.map(|word| Entry::unpack(word.get()))
+    fn flows6(&self, index: u32) -> Option<&Set6> {
+        maps::FLOWS6.get(index)
     }
 
     #[inline(always)]
-    fn remember(&self, key: &FlowKey, entry: Entry) {
-        // A full bucket of the table costs the flow its second level, not its packet.
-        let _ = maps::FLOWS.insert(key, Word::new(entry.pack()), 0);
+    fn pace(&self, cpu: u32) -> Option<&Pace> {
+        maps::PACES.get(cpu)
     }
 
     #[inline(always)]
-    fn count(&self, verdict: Verdict) {
-        if let Some(counter) = maps::VERDICTS.get(self.cpu() * verdict::STRIDE + verdict as u32) {
+    fn count(&self, cpu: u32, verdict: Verdict) {
+        if let Some(counter) = maps::VERDICTS.get(cpu * verdict::STRIDE + verdict as u32) {
             counter.add_unshared(1);
         }
     }

@@ -10,7 +10,9 @@ use std::time::Duration;
 use lb_userspace::api::client::{Client, ClientError};
 use lb_userspace::api::error::{ApiError, ErrorKind};
 use lb_userspace::api::server::serve;
-use lb_userspace::core::view::{BackendState, FlowView, MapEntry, MapView, Status};
+use lb_userspace::api::wire::ExplainQuery;
+use lb_userspace::core::config::model::Protocol;
+use lb_userspace::core::view::{BackendState, ExplainView, FlowView, MapEntry, MapView, Status};
 use serde_json::Value;
 use support::{FakeDaemon, answer_all, backends, fixture, reloaded};
 use tempfile::TempDir;
@@ -26,6 +28,7 @@ async fn views_arrive_as_the_daemon_gave_them() {
     assert_eq!(client.services().await.unwrap(), status.services);
     assert_eq!(client.status().await.unwrap(), status);
     assert_eq!(client.backends().await.unwrap(), backends());
+    assert_eq!(client.explain(&asked("10.0.0.100:5000")).await.unwrap(), fixture::<ExplainView>("explain"));
     assert_eq!(client.maps().await.unwrap(), fixture::<Vec<MapView>>("maps"));
     assert_eq!(client.map_dump("services", 100).await.unwrap(), fixture::<Vec<MapEntry>>("entries"));
     assert_eq!(client.flows(3, None).await.unwrap(), fixture::<Vec<FlowView>>("flows"));
@@ -55,6 +58,9 @@ async fn orders_come_back_with_what_they_did() {
     let all = client.drain("c2", false).await.unwrap().backends;
     assert_eq!(all.iter().map(|b| b.id.as_str()).collect::<Vec<_>>(), ["keystone/c2", "mysql/c2", "horizon/c2"]);
     assert_eq!(refusal(client.drain("keystone/c9", true).await).kind, ErrorKind::NotFound);
+    let holder = ExplainQuery { as_holder: true, flags: Some("fin,ack".to_owned()), ..asked("10.0.0.100:81") };
+    let error = refusal(client.explain(&holder).await);
+    assert_eq!(error.message, "no explanation of tcp fin,ack 10.0.0.7:40000 -> 10.0.0.100:81 as holder true");
 }
 
 #[tokio::test]
@@ -167,6 +173,14 @@ async fn what_no_client_of_ours_sends_is_refused_in_json() {
         ("GET /v1/flows?limit=99999999999999999999999", "", "", 400, "invalid"),
         ("GET /v1/flows?limti=5", "", "", 400, "invalid"),
         ("GET /v1/flows?service=none", "", "", 404, "not_found"),
+        ("GET /v1/explain", "", "", 400, "invalid"),
+        ("GET /v1/explain?src=10.0.0.7:1", "", "", 400, "invalid"),
+        ("GET /v1/explain?src=10.0.0.7:1&dst=10.0.0.100", "", "", 400, "invalid"),
+        ("GET /v1/explain?src=10.0.0.7:1&dst=10.0.0.100:0", "", "", 400, "invalid"),
+        ("GET /v1/explain?src=10.0.0.7:1&dst=10.0.0.100:1&proto=sctp", "", "", 400, "invalid"),
+        ("GET /v1/explain?src=10.0.0.7:1&dst=10.0.0.100:1&flags=akc", "", "", 400, "invalid"),
+        ("GET /v1/explain?src=%5Bfd00::7%5D:1&dst=10.0.0.100:1", "", "", 400, "invalid"),
+        ("POST /v1/explain", "", "", 405, "invalid"),
         ("POST /v1/status", "", "", 405, "invalid"),
         ("DELETE /v1/drain", "", "", 405, "invalid"),
         ("GET /v1/reload", "", "", 405, "invalid"),
@@ -225,6 +239,12 @@ async fn an_answer_of_another_version_is_named_so() {
     assert!(matches!(client.status().await, Err(ClientError::Garbled { .. })));
     assert!(matches!(client.status().await, Err(ClientError::Garbled { .. })));
     assert!(matches!(client.status().await, Err(ClientError::Cut { .. })));
+}
+
+/// A question about the packet of the fixture, but to this address.
+fn asked(dst: &str) -> ExplainQuery {
+    let (src, dst) = ("10.0.0.7:40000".to_owned(), dst.to_owned());
+    ExplainQuery { src, dst, proto: Protocol::Tcp, flags: Some("syn".to_owned()), as_holder: false }
 }
 
 /// A directory and the path of a socket in it.

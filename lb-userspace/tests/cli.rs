@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use lb_userspace::core::view::Status;
+use lb_userspace::core::view::{ExplainView, Status};
 use serde_json::Value;
 use support::{FakeDaemon, fixture};
 
@@ -33,6 +33,33 @@ fn json_is_the_view_itself() {
         assert_eq!(output.status.code(), Some(0), "{command:?}");
         let view: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert!(view.as_array().is_some_and(|list| !list.is_empty()), "{command:?}: {view}");
+    }
+}
+
+#[test]
+fn an_explanation_is_the_agreed_page_or_the_view_itself() {
+    let daemon = FakeDaemon::start();
+    let packet = ["explain", "--src", "10.0.0.7:40000", "--dst", "10.0.0.100:5000"];
+    let output = run(pivot(&daemon.socket()).args(packet));
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+    assert_eq!(text(&output.stdout), include_str!("golden/explain.txt"));
+    let output = run(pivot(&daemon.socket()).args(packet).arg("--json"));
+    assert_eq!(serde_json::from_slice::<ExplainView>(&output.stdout).unwrap(), fixture::<ExplainView>("explain"));
+}
+
+#[test]
+fn what_can_be_no_packet_is_refused_without_a_daemon() {
+    let refused: &[(&[&str], &str)] = &[
+        (&["--src", "10.0.0.7:1", "--dst", "[fd00::1]:80"], "are not of one family"),
+        (&["--src", "10.0.0.7:1", "--dst", "10.0.0.100:0"], "destination 10.0.0.100:0 has port 0"),
+        (&["--src", "10.0.0.7", "--dst", "10.0.0.100:80"], "'10.0.0.7' is no address and port"),
+        (&["--src", "10.0.0.7:1", "--dst", "10.0.0.100:80", "--proto", "udp", "--flags", "syn"], "UDP has no flags"),
+        (&["--src", "10.0.0.7:1", "--dst", "10.0.0.100:80", "--flags", "sin"], "no TCP flag \"sin\""),
+    ];
+    for (arguments, expected) in refused {
+        let output = run(pivot(Path::new("/nonexistent/api.sock")).arg("explain").args(*arguments));
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
     }
 }
 
@@ -148,6 +175,8 @@ fn wrong_usage_is_told_from_failure() {
         &["flows", "--limit", "0"],
         &["flows", "--limit", "many"],
         &["maps", "dump"],
+        &["explain", "--src", "10.0.0.7:1"],
+        &["explain", "--src", "10.0.0.7:1", "--dst", "10.0.0.100:80", "--proto", "sctp"],
         &["config", "check"],
         &["--instance", "c1", "status"],
     ];
@@ -206,11 +235,11 @@ fn a_good_configuration_is_summed_up_without_a_daemon() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/good.toml");
     let output = run(bare().args(["config", "check"]).arg(&file));
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let expected = format!("{}: ok (3 hosts, 1 VIP, 2 services, 6 backends)\n", file.display());
+    let expected = format!("{}: ok (3 hosts, 2 VIPs, 3 services, 8 backends)\n", file.display());
     assert_eq!(text(&output.stdout), expected);
 
     let output = run(bare().args(["--json", "config", "check"]).arg(&file));
-    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["backends"], 6);
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["backends"], 8);
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn an_attachment_that_fails_leaves_that_of_an_earlier_pivotd_at_work() {
 }
 
 fn open(pins: &Path) -> Datapath {
-    let tables = TableSizes { services: 8, backends: 16, flow_cache: 1024, flows: 1024, maglev: 251 };
+    let tables = TableSizes { services: 8, backends: 16, flows: 1024, new_flows: 0, maglev: 251 };
     Datapath::open(pins, &Sizes::of(&tables, aya::util::nr_cpus().unwrap() as u32)).unwrap()
 }
 

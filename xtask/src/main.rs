@@ -1,8 +1,9 @@
-//! The commands a person types: `cargo xtask setup | demo | test | bpf`.
+//! The commands a person types: `cargo xtask setup | demo | test | bench | bpf`.
 //!
 //! Each command first makes sure that what it needs is on the machine (`setup`), then builds and runs. Standard output
 //! belongs to what is run; everything xtask itself has to say goes to standard error.
 
+mod bench;
 mod bpf;
 mod cargo;
 mod demo;
@@ -30,6 +31,8 @@ enum Command {
     Demo(demo::Options),
     /// Run the tests.
     Test(test::Options),
+    /// Measure what pivot costs.
+    Bench(bench::Options),
     /// Run a cargo command (clippy, check, build) on the BPF crate, with its toolchain and for its target.
     Bpf(bpf::Options),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Setup(options) => setup::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Bpf(options) => bpf::run(&options),
     };
     result.unwrap_or_else(|error| {

@@ -9,8 +9,8 @@ use crate::net::bytes::{Header, Packet};
 pub struct Frame(pub Vec<u8>);
 
 impl Packet for Frame {
-    fn len(&self) -> u32 {
-        self.0.len() as u32
+    fn holds(&self, len: u32) -> bool {
+        self.0.len() >= len as usize
     }
 
     fn header<T: Header>(&self, offset: u32) -> Option<&T> {
@@ -31,5 +31,10 @@ impl Packet for Frame {
             self.0.truncate(len as usize);
         }
         fits
+    }
+
+    fn grow(&mut self, len: u32) -> bool {
+        self.0.splice(..0, std::iter::repeat_n(0, len as usize));
+        true
     }
 }

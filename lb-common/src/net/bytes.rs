@@ -8,15 +8,11 @@ pub unsafe trait Header: Sized {}
 
 /// A packet that can be read and written in place.
 pub trait Packet {
-    /// Length in bytes from the Ethernet header on.
-    fn len(&self) -> u32;
+    /// Whether it is at least `len` bytes long, from the Ethernet header on.
+    fn holds(&self, len: u32) -> bool;
 
-    /// Whether there is nothing in it.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The header at `offset`, or `None` if it does not lie wholly within the packet.
+    /// The header at `offset`, or `None` if it does not lie wholly within the packet, or not in the first of the buffers
+    /// that a jumbo frame is spread over.
     fn header<T: Header>(&self, offset: u32) -> Option<&T>;
 
     /// The same, writable.
@@ -25,6 +21,10 @@ pub trait Packet {
     /// Cuts the packet to `len` bytes. `false`, and nothing changed, if it is shorter than that.
     #[must_use]
     fn truncate(&mut self, len: u32) -> bool;
+
+    /// Makes room for `len` more bytes in front, whose contents are anything. `false`, and nothing changed, if there is none.
+    #[must_use]
+    fn grow(&mut self, len: u32) -> bool;
 }
 
 /// A 16-bit number in network order at any alignment.
@@ -36,6 +36,11 @@ pub struct Be16([u8; 2]);
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Be32([u8; 4]);
+
+/// A 64-bit number in network order at any alignment.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Be64([u8; 8]);
 
 macro_rules! network_order {
     ($name:ident, $int:ty, $load:ident, $store:ident) => {
@@ -86,6 +91,7 @@ macro_rules! network_order {
 
 network_order!(Be16, u16, load16, store16);
 network_order!(Be32, u32, load32, store32);
+network_order!(Be64, u64, load64, store64);
 
 /// Without assembly LLVM's BPF back end takes bytes one by one where it knows no alignment; its feature
 /// `allows-misaligned-mem-access` changes that for the stack, too, which the verifier refuses.
@@ -110,7 +116,7 @@ mod access {
             pub(super) fn $store(bytes: &mut [u8; size_of::<$int>()], value: $int) {
                 // SAFETY: writes the bytes behind a valid, exclusive reference.
                 unsafe {
-                    asm!(concat!("*(", $width, " *)({bytes} + 0) = {value}"), value = in(reg) u64::from(value),
+                    asm!(concat!("*(", $width, " *)({bytes} + 0) = {value}"), value = in(reg) value,
                         bytes = in(reg) bytes.as_mut_ptr(), options(nostack));
                 }
             }
@@ -119,6 +125,7 @@ mod access {
 
     access!(load16, store16, u16, "u16");
     access!(load32, store32, u32, "u32");
+    access!(load64, store64, u64, "u64");
 }
 
 #[cfg(not(target_arch = "bpf"))]
@@ -139,4 +146,5 @@ mod access {
 
     access!(load16, store16, u16);
     access!(load32, store32, u32);
+    access!(load64, store64, u64);
 }

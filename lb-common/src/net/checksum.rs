@@ -22,6 +22,13 @@ impl Sum {
         Self(self.0 + raw as u64)
     }
 
+    /// Adds 64 bits as they lie in memory.
+    #[inline(always)]
+    #[must_use]
+    pub const fn quad(self, raw: u64) -> Self {
+        self.double(raw as u32).double((raw >> 32) as u32)
+    }
+
     /// The checksum: the complement of the folded sum. Good for up to 2^32 words.
     #[inline(always)]
     #[must_use]

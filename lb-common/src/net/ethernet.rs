@@ -1,4 +1,4 @@
-//! Ethernet (IEEE 802.3).
+//! Ethernet (IEEE 802.3) and its VLAN tags (IEEE 802.1Q).
 
 use super::bytes::{Be16, Be32, Header};
 
@@ -9,6 +9,30 @@ pub const LEN: u32 = 14;
 pub const IPV4: u16 = 0x0800_u16.to_be();
 /// ARP (RFC 826), as it lies in memory.
 pub const ARP: u16 = 0x0806_u16.to_be();
+/// IPv6 (RFC 2464), as it lies in memory.
+pub const IPV6: u16 = 0x86dd_u16.to_be();
+/// A VLAN tag (IEEE 802.1Q), as it lies in memory.
+pub const VLAN: u16 = 0x8100_u16.to_be();
+/// The outer one of two VLAN tags (IEEE 802.1ad, QinQ), as it lies in memory.
+pub const VLAN_OUTER: u16 = 0x88a8_u16.to_be();
+
+/// What follows a VLAN tag's type: the tag and the type of what comes next.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Tag {
+    /// Priority and VLAN.
+    pub control: Be16,
+    /// EtherType of what follows.
+    pub ethertype: Be16,
+}
+
+/// Length of a tag with its own type.
+pub const TAG_LEN: u32 = 4;
+
+const _: () = assert!(size_of::<Tag>() == TAG_LEN as usize && align_of::<Tag>() == 1);
+
+// SAFETY: byte arrays only: alignment 1, no padding, every bit pattern valid.
+unsafe impl Header for Tag {}
 
 /// A MAC in the pieces in which it is cheapest to compare and to write.
 #[repr(C)]

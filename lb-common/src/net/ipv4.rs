@@ -4,8 +4,12 @@ use super::bytes::{Be16, Be32, Header};
 
 /// Length of the header without options.
 pub const LEN: u32 = 20;
-/// Protocol number of TCP.
+/// Protocol number of ICMP.
+pub const ICMP: u8 = 1;
+/// Protocol number of TCP; IPv6's, too.
 pub const TCP: u8 = 6;
+/// Protocol number of UDP; IPv6's, too.
+pub const UDP: u8 = 17;
 
 /// The header without options:
 /// ```text
@@ -69,5 +73,12 @@ impl Ipv4 {
     #[must_use]
     pub fn is_fragment(&self) -> bool {
         self.fragment.load() & 0x3fff_u16.to_be() != 0
+    }
+
+    /// Whether it is a fragment, and not the first one.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_later_fragment(&self) -> bool {
+        self.fragment.load() & 0x1fff_u16.to_be() != 0
     }
 }

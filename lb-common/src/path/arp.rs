@@ -6,55 +6,50 @@
 
 use crate::net::arp::Arp;
 use crate::net::bytes::Packet;
-use crate::net::ethernet::LEN;
 use crate::wire::address::Address;
 use crate::wire::control::Control;
-use crate::wire::directory::Key;
 use crate::wire::link::Link;
 
-use super::service;
+use super::service::is_foreign_vip;
 use super::tables::Tables;
 use super::verdict::Verdict;
 
-/// Decides about ARP that came in.
+/// Decides about ARP that came in, whose packet begins at `l3`.
+///
+/// # Errors
+/// [`Verdict::Runt`], [`Verdict::TableTorn`].
 #[inline(always)]
-pub fn incoming<P: Packet, T: Tables>(packet: &P, tables: &T, control: &Control) -> Result<Verdict, Verdict> {
-    let arp = packet.header::<Arp>(LEN).ok_or(Verdict::Runt)?;
+pub fn incoming<P: Packet, T: Tables>(packet: &P, tables: &T, control: &Control, l3: u32) -> Result<Verdict, Verdict> {
+    let arp = packet.header::<Arp>(l3).ok_or(Verdict::Runt)?;
     if arp.is_ipv4_over_ethernet()
         && arp.operation.load() == Arp::REQUEST
-        && foreign_vip(tables, control, arp.target.load())?
+        && is_foreign_vip(tables, control, Address::v4(arp.target.load()))?
     {
         return Ok(Verdict::ArpSilenced);
     }
     Ok(Verdict::Arp)
 }
 
-/// Decides about ARP that this host is about to send.
+/// Decides about ARP that this host is about to send, whose packet begins at `l3`.
+///
+/// # Errors
+/// [`Verdict::Runt`], [`Verdict::TableTorn`].
 #[inline(always)]
 pub fn outgoing<P: Packet, T: Tables>(
     packet: &mut P,
     tables: &T,
     control: &Control,
     link: &Link,
+    l3: u32,
 ) -> Result<Verdict, Verdict> {
-    let arp = packet.header::<Arp>(LEN).ok_or(Verdict::Runt)?;
-    if !arp.is_ipv4_over_ethernet() || !foreign_vip(tables, control, arp.sender.load())? {
+    let arp = packet.header::<Arp>(l3).ok_or(Verdict::Runt)?;
+    if !arp.is_ipv4_over_ethernet() || !is_foreign_vip(tables, control, Address::v4(arp.sender.load()))? {
         return Ok(Verdict::Arp);
     }
     let own = link.address.get() as u32;
     if arp.operation.load() != Arp::REQUEST || arp.target.load() == arp.sender.load() || own == 0 {
         return Ok(Verdict::ArpAnnounceStopped);
     }
-    packet.header_mut::<Arp>(LEN).ok_or(Verdict::Runt)?.sender.store(own);
+    packet.header_mut::<Arp>(l3).ok_or(Verdict::Runt)?.sender.store(own);
     Ok(Verdict::ArpSenderMasked)
-}
-
-/// Whether an address is a VIP that this host does not hold.
-#[inline(always)]
-fn foreign_vip<T: Tables>(tables: &T, control: &Control, address: u32) -> Result<bool, Verdict> {
-    let key = Key::vip(Address::v4(address));
-    match service::look_up(tables, control, &key)? {
-        (Some(slot), _) => Ok(!tables.vip(slot.vip).ok_or(Verdict::TableTorn)?.held(tables.now())),
-        (None, _) => Ok(false),
-    }
 }

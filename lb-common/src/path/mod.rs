@@ -1,12 +1,21 @@
 //! The packet path: (bytes, tables, time) to a verdict. The same code runs in BPF and on the host.
 //!
-//! Stages in order, see [`run`]: [`parse`] what the frame is, [`service`] whose it is, [`flow`] what its flow was
-//! given, [`select`] what a new flow is given, [`rewrite`] or [`reset`] what leaves. [`arp`] decides about ARP in both
-//! directions, [`steer`] hands connections to the sockets of a backend host. Every stage returns what the next one
-//! needs or the [`verdict::Verdict`] that ends the path.
+//! [`hot`] is the short way of nearly all packets. The stages in order, see [`run`]: [`parse`] what the frame is, [`service`] whose it is, [`flow`] what its flow was
+//! given, [`select`] and [`affinity`] what a new flow is given, [`rewrite`], [`reset`] or [`unreachable`] what leaves.
+//! Beside them: [`fragment`]s that carry no ports, [`control`] messages (ICMP), and who speaks of a VIP on the segment,
+//! by [`arp`] and [`neighbour`] discovery. [`steer`] hands connections to the sockets of a backend host. What differs
+//! between IPv4 and IPv6 is in [`family`]. Every stage returns what the next one needs or the [`verdict::Verdict`]
+//! that ends the path.
 
+pub mod affinity;
+mod answer;
 pub mod arp;
+pub mod control;
+pub mod family;
 pub mod flow;
+pub mod fragment;
+pub mod hot;
+pub mod neighbour;
 pub mod parse;
 pub mod reset;
 pub mod rewrite;
@@ -15,4 +24,5 @@ pub mod select;
 pub mod service;
 pub mod steer;
 pub mod tables;
+pub mod unreachable;
 pub mod verdict;

@@ -1,96 +1,323 @@
 //! The stages in order: one function from a frame to its verdict.
 
 use crate::net::bytes::Packet;
-use crate::net::ethernet::{self, Ethernet};
+use crate::net::{ethernet, ipv4};
+use crate::wire::control::Control;
 use crate::wire::counters::{BackendCounters, ServiceCounters};
+use crate::wire::directory::{Key, Slot};
+use crate::wire::flow::{Entry, Stage};
+use crate::wire::link::Port;
+use crate::wire::pace::{Limits, admit};
+use crate::wire::service::Affinity;
+use crate::wire::word::Word;
 
-use super::flow::{Flow, Known, Moment};
+use super::affinity::Client;
+use super::family::{Family, Ip, Part, V4, V6};
+use super::flow::{Flow, Given, Kept, Known, Moment, Upkeep};
+use super::parse::{self, Frame, Message};
 use super::tables::Tables;
 use super::verdict::Verdict;
-use super::{arp, parse, reset, rewrite, select, service};
+use super::{arp, control, fragment, hot, neighbour, reset, rewrite, select, service, unreachable};
+
+/// How the path ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// What becomes of the packet.
+    pub verdict: Verdict,
+    /// The port to leave by, if it is redirected.
+    pub port: u32,
+}
+
+impl From<Verdict> for Exit {
+    #[inline(always)]
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, port: 0 }
+    }
+}
 
 /// Runs the path over a frame that came in by `interface`, rewrites it as the verdict says, and counts.
 #[inline(always)]
-pub fn run<P: Packet, T: Tables>(packet: &mut P, tables: &T, interface: u32) -> Verdict {
-    let (Ok(verdict) | Err(verdict)) = decide(packet, tables, interface);
-    tables.count(verdict);
-    verdict
+pub fn run<P: Packet, T: Tables>(packet: &mut P, tables: &T, interface: u32) -> Exit {
+    hot::run(packet, tables, interface).unwrap_or_else(|| long(packet, tables, interface))
 }
 
-/// Runs the path over a frame that this host is about to send: ARP only.
+/// The same for what [`hot`] leaves.
+#[inline(always)]
+pub fn long<P: Packet, T: Tables>(packet: &mut P, tables: &T, interface: u32) -> Exit {
+    if is_ipv6(packet) { long6(packet, tables, interface) } else { long4(packet, tables, interface) }
+}
+
+/// Whether a frame takes [`long6`].
+#[inline(always)]
+pub fn is_ipv6<P: Packet>(packet: &P) -> bool {
+    matches!(parse::frame(packet), Ok(frame) if frame.ethertype == ethernet::IPV6)
+}
+
+/// The long way of anything but IPv6. On their own, each of the two has room on the stack.
+#[inline(always)]
+pub fn long4<P: Packet, T: Tables>(packet: &mut P, tables: &T, interface: u32) -> Exit {
+    decide4(packet, tables, interface).unwrap_or_else(|verdict| end(tables, verdict))
+}
+
+/// The long way of IPv6.
+#[inline(always)]
+pub fn long6<P: Packet, T: Tables>(packet: &mut P, tables: &T, interface: u32) -> Exit {
+    decide6(packet, tables, interface).unwrap_or_else(|verdict| end(tables, verdict))
+}
+
+/// Runs the path over a frame that this host is about to send: only what speaks of VIPs.
 #[inline(always)]
 pub fn run_outgoing<P: Packet, T: Tables>(packet: &mut P, tables: &T, interface: u32) -> Option<Verdict> {
-    if packet.header::<Ethernet>(0)?.ethertype.load() != ethernet::ARP {
-        return None;
-    }
-    let (control, link) = (tables.control()?, tables.link(interface)?);
-    let (Ok(verdict) | Err(verdict)) = arp::outgoing(packet, tables, control, link);
-    tables.count(verdict);
+    let frame = parse::frame(packet).ok()?;
+    let verdict = match frame.ethertype {
+        ethernet::ARP => {
+            let (control, link) = (tables.control()?, tables.link(interface)?);
+            let (Ok(verdict) | Err(verdict)) = arp::outgoing(packet, tables, control, link, frame.l3);
+            verdict
+        }
+        ethernet::IPV6 => match neighbour::outgoing(packet, tables, tables.control()?, frame.l3) {
+            Ok(true) => Verdict::AdvertisementStopped,
+            Ok(false) => return None,
+            Err(verdict) => verdict,
+        },
+        _ => return None,
+    };
+    tables.count(tables.cpu(), verdict);
     Some(verdict)
 }
 
+/// Counts a packet that is sent to no backend.
 #[inline(always)]
-fn decide<P: Packet, T: Tables>(packet: &mut P, tables: &T, interface: u32) -> Result<Verdict, Verdict> {
-    let ethernet = packet.header::<Ethernet>(0).ok_or(Verdict::Runt)?;
-    let (destination, ethertype) = (ethernet.destination.mac48(), ethernet.ethertype.load());
+pub(super) fn end<T: Tables>(tables: &T, verdict: Verdict) -> Exit {
+    tables.count(tables.cpu(), verdict);
+    Exit::from(verdict)
+}
+
+#[inline(always)]
+fn decide4<P: Packet, T: Tables>(packet: &mut P, tables: &T, interface: u32) -> Result<Exit, Verdict> {
+    let frame = parse::frame(packet)?;
     let control = tables.control().ok_or(Verdict::TableTorn)?;
-    if ethertype == ethernet::ARP {
-        return arp::incoming(packet, tables, control);
+    match frame.ethertype {
+        ethernet::IPV4 => balance::<V4, P, T>(packet, tables, control, &frame, interface),
+        ethernet::ARP => Err(arp::incoming(packet, tables, control, frame.l3)?),
+        _ => Err(Verdict::NotIp),
     }
-    if ethertype != ethernet::IPV4 {
-        return Err(Verdict::NotIp);
+}
+
+#[inline(always)]
+fn decide6<P: Packet, T: Tables>(packet: &mut P, tables: &T, interface: u32) -> Result<Exit, Verdict> {
+    let frame = parse::frame(packet)?;
+    let control = tables.control().ok_or(Verdict::TableTorn)?;
+    balance::<V6, P, T>(packet, tables, control, &frame, interface)
+}
+
+#[inline(always)]
+fn balance<F: Family, P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    control: &Control,
+    frame: &Frame,
+    interface: u32,
+) -> Result<Exit, Verdict> {
+    let own = Port::unpack(tables.link(interface).ok_or(Verdict::TableTorn)?.port.get());
+    // An interface that is not ours has no MAC here.
+    if frame.destination != own.mac48 || own.mac48 == 0 {
+        return Err(not_to_us::<F, P, T>(packet, tables, control, frame)?);
     }
-    let own_mac = tables.link(interface).ok_or(Verdict::TableTorn)?.mac48.get();
-    if destination != own_mac {
-        return Err(Verdict::OtherHost);
+    let ip = F::read(packet, frame.l3)?;
+    if ip.piece.part == Part::LATER {
+        return later_fragment::<F, P, T>(packet, tables, control, &ip, own);
     }
-    let segment = parse::ipv4(packet)?;
-    let (slot, hash) = service::find(tables, control, &segment.key)?;
-    let now = tables.now();
-    if !tables.vip(slot.vip).ok_or(Verdict::TableTorn)?.held(now) {
+    if ip.protocol == F::ICMP {
+        return control::incoming::<F, P, T>(packet, tables, control, &ip, own);
+    }
+    let message = parse::message(packet, &ip)?;
+    let (slot, destination) = service::find(tables, control, &message.key)?;
+    let moment = Moment::of(tables.now());
+    if !tables.vip(slot.vip).ok_or(Verdict::TableTorn)?.held(moment.jiffies) {
         return Err(Verdict::NotHeld);
     }
-    segment.check_lengths(packet.len())?;
+    message.check::<F, P>(packet)?;
 
-    let counters = tables.service_counters(tables.cpu() * control.services + u32::from(slot.service));
+    let cpu = tables.cpu();
+    let counters = tables.service_counters(cpu * control.services + u32::from(slot.service));
     let counters = counters.ok_or(Verdict::TableTorn)?;
-    count_service(counters, packet.len());
-    let flow = Flow::of(tables, control, &segment, slot.service, hash)?;
-    let moment = Moment::of(control, now);
-    let given = match flow.known(tables, segment.opens(), moment, || counters.recalled.add_unshared(1)) {
-        Ok(Known::To(given)) => Ok((given, false)),
-        Ok(Known::Unknown) => {
-            let service = tables.service(slot.service).ok_or(Verdict::TableTorn)?;
-            select::choose(tables, service, flow.hash).map(|given| {
-                counters.chosen.add_unshared(1);
-                if !segment.resets() {
-                    flow.keep(tables, given, moment);
-                }
-                (given, true)
-            })
-        }
-        Err(verdict) => Err(verdict),
-    };
-    match given {
+    let why = match given::<F, T>(tables, control, &message, slot, destination, counters, moment) {
         Ok((given, chosen)) => {
-            let counters = tables.backend_counters(tables.cpu() * control.backends + u32::from(given.backend));
-            count_backend(counters.ok_or(Verdict::TableTorn)?, packet.len(), chosen);
-            rewrite::send(packet, given.hop, own_mac)
+            if ip.piece.part == Part::FIRST && admits_flow(tables, control, moment)? {
+                fragment::lead::<F, T>(tables, control, &ip, slot.vip, given, moment)?;
+            }
+            match rewrite::send(packet, tables, given.hop, own) {
+                Ok(exit) => {
+                    let counters = backend_counters(tables, control, cpu, given).ok_or(Verdict::TableTorn)?;
+                    count_sent(counters, exit.verdict, &ip);
+                    counters.flows.add_unshared(u64::from(chosen));
+                    return Ok(exit);
+                }
+                Err(verdict) => verdict,
+            }
         }
-        Err(why @ (Verdict::ResetNoBackend | Verdict::ResetBackendDown)) => reset::answer(packet, &segment, why),
-        Err(verdict) => Err(verdict),
+        Err(verdict) => verdict,
+    };
+    counters.packets.add_unshared(1);
+    counters.bytes.add_unshared(u64::from(ip.end));
+    Err(match why {
+        Verdict::ResetNoBackend | Verdict::ResetBackendDown if message.is_tcp() => {
+            reset::answer::<F, P>(packet, &message, why)?
+        }
+        Verdict::ResetNoBackend | Verdict::ResetBackendDown => {
+            unreachable::answer::<F, P, T>(packet, tables, control, &ip, moment.jiffies)?
+        }
+        verdict => verdict,
+    })
+}
+
+/// A frame that is not for this host's MAC: of those to many, solicitations may be about a VIP.
+#[inline(always)]
+fn not_to_us<F: Family, P: Packet, T: Tables>(
+    packet: &P,
+    tables: &T,
+    control: &Control,
+    frame: &Frame,
+) -> Result<Verdict, Verdict> {
+    if frame.destination & 1 == 0 {
+        return Ok(Verdict::OtherHost);
+    }
+    let ip = F::read(packet, frame.l3)?;
+    Ok(F::discovery(packet, tables, control, &ip)?.unwrap_or(Verdict::OtherHost))
+}
+
+/// A fragment without ports, to a VIP.
+#[inline(always)]
+fn later_fragment<F: Family, P: Packet, T: Tables>(
+    packet: &mut P,
+    tables: &T,
+    control: &Control,
+    ip: &Ip,
+    own: Port,
+) -> Result<Exit, Verdict> {
+    if !matches!(ip.piece.protocol, ipv4::TCP | ipv4::UDP) && !F::is_extension(ip.piece.protocol) {
+        return Err(Verdict::NotBalanced);
+    }
+    let (Some(slot), _) = service::look_up(tables, control, &Key::vip(ip.destination))? else {
+        return Err(Verdict::NotService);
+    };
+    let moment = Moment::of(tables.now());
+    if !tables.vip(slot.vip).ok_or(Verdict::TableTorn)?.held(moment.jiffies) {
+        return Err(Verdict::NotHeld);
+    }
+    if ip.l4 > ip.end || !packet.holds(ip.end) {
+        return Err(Verdict::Malformed);
+    }
+    let given = fragment::follow::<F, T>(tables, control, ip, slot.vip, moment)?;
+    let exit = rewrite::send(packet, tables, given.hop, own)?;
+    let counters = backend_counters(tables, control, tables.cpu(), given).ok_or(Verdict::TableTorn)?;
+    count_sent(counters, exit.verdict, ip);
+    Ok(exit)
+}
+
+/// The backend of a message's flow, and whether it was chosen just now.
+#[inline(always)]
+fn given<F: Family, T: Tables>(
+    tables: &T,
+    control: &Control,
+    message: &Message,
+    slot: &Slot,
+    destination: u64,
+    counters: &ServiceCounters,
+    moment: Moment,
+) -> Result<(Given, bool), Verdict> {
+    let client = message.ip.source;
+    let flow = Flow::<F>::of(tables, control, client, message.source_port, slot.service, destination)?;
+    let cell = match flow.known(tables, control, message, slot.idle, moment.ticks)? {
+        Known::To(given, Upkeep::None) => return Ok((given, false)),
+        Known::To(given, Upkeep::Extended) => {
+            let service = tables.service(slot.service).ok_or(Verdict::TableTorn)?;
+            if let Some(affinity) = Affinity::unpack(service.affinity.get()) {
+                Client::<F>::of(tables, control, affinity, client, slot.service, destination)?
+                    .keep(tables, control, given, moment)?;
+            }
+            return Ok((given, false));
+        }
+        Known::Unknown(cell) => cell,
+    };
+    let service = tables.service(slot.service).ok_or(Verdict::TableTorn)?;
+    let affinity = Affinity::unpack(service.affinity.get());
+    let client = match affinity {
+        Some(affinity) => Some(Client::<F>::of(tables, control, affinity, client, slot.service, destination)?),
+        None => None,
+    };
+    let given = match &client {
+        Some(client) => match client.known(tables, control, moment)? {
+            Some(given) => given,
+            None => select::choose(tables, service, client.hash)?,
+        },
+        None => select::choose(tables, service, flow.place.hash())?,
+    };
+    counters.chosen.add_unshared(1);
+    if !message.resets() {
+        keep(tables, control, &flow, cell, client.as_ref(), given, counters, moment)?;
+    }
+    Ok((given, true))
+}
+
+/// Keeps what a flow was given, if this CPU still takes in new ones.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "inlined into its only caller, split off to be read")]
+fn keep<F: Family, T: Tables>(
+    tables: &T,
+    control: &Control,
+    flow: &Flow<'_, F>,
+    cell: Option<&Word>,
+    client: Option<&Client<'_, F>>,
+    given: Given,
+    counters: &ServiceCounters,
+    moment: Moment,
+) -> Result<(), Verdict> {
+    if cell.is_none() && !admits_flow(tables, control, moment)? {
+        counters.limited.add_unshared(1);
+        return Ok(());
+    }
+    let tag = flow.place.tag(Stage::New, moment.ticks.after(u32::from(control.life_new)));
+    let entry = Entry::new(given.backend, given.generation, tag);
+    match flow.place.keep(tables, control, cell, entry, moment.ticks)? {
+        Kept::Stored => {}
+        Kept::Evicting => counters.evicted.add_unshared(1),
+        Kept::Crowded => counters.crowded.add_unshared(1),
+    }
+    match client {
+        Some(client) => client.keep(tables, control, given, moment),
+        None => Ok(()),
     }
 }
 
+/// Whether this CPU still takes in new flows.
 #[inline(always)]
-fn count_service(counters: &ServiceCounters, bytes: u32) {
-    counters.packets.add_unshared(1);
-    counters.bytes.add_unshared(u64::from(bytes));
+fn admits_flow<T: Tables>(tables: &T, control: &Control, moment: Moment) -> Result<bool, Verdict> {
+    let limit = Limits::unpack(control.limits.get()).flows;
+    let pace = tables.pace(tables.cpu()).ok_or(Verdict::TableTorn)?;
+    Ok(admit(&pace.flows, limit, moment.jiffies))
 }
 
+/// The line in which what is sent to a backend is counted.
 #[inline(always)]
-fn count_backend(counters: &BackendCounters, bytes: u32, chosen: bool) {
-    counters.packets.add_unshared(1);
-    counters.bytes.add_unshared(u64::from(bytes));
-    counters.flows.add_unshared(u64::from(chosen));
+pub(super) fn backend_counters<'t, T: Tables>(
+    tables: &'t T,
+    control: &Control,
+    cpu: u32,
+    given: Given,
+) -> Option<&'t BackendCounters> {
+    tables.backend_counters(cpu * control.backends + u32::from(given.backend))
+}
+
+/// Counts a packet that is sent to a backend.
+#[inline(always)]
+pub(super) fn count_sent(counters: &BackendCounters, verdict: Verdict, ip: &Ip) {
+    match verdict {
+        Verdict::Local => &counters.local,
+        Verdict::Redirected => &counters.redirected,
+        _ => &counters.forwarded,
+    }
+    .add_unshared(1);
+    counters.bytes.add_unshared(u64::from(ip.end));
 }

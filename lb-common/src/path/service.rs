@@ -1,6 +1,7 @@
 //! Stage 2: whose packet it is.
 
 use crate::wire::Line;
+use crate::wire::address::Address;
 use crate::wire::control::Control;
 use crate::wire::directory::{self, Key, Slot};
 
@@ -27,5 +28,17 @@ pub fn find<'t, T: Tables>(tables: &'t T, control: &Control, key: &Key) -> Resul
     match look_up(tables, control, key)? {
         (Some(slot), hash) if slot.service != Slot::NO_SERVICE => Ok((slot, hash)),
         _ => Err(Verdict::NotService),
+    }
+}
+
+/// Whether an address is a VIP that this host does not hold.
+///
+/// # Errors
+/// [`Verdict::TableTorn`].
+#[inline(always)]
+pub fn is_foreign_vip<T: Tables>(tables: &T, control: &Control, address: Address) -> Result<bool, Verdict> {
+    match look_up(tables, control, &Key::vip(address))? {
+        (Some(slot), _) => Ok(!tables.vip(slot.vip).ok_or(Verdict::TableTorn)?.held(tables.now())),
+        (None, _) => Ok(false),
     }
 }

@@ -5,10 +5,12 @@ use crate::wire::backend::Backend;
 use crate::wire::control::Control;
 use crate::wire::counters::{BackendCounters, ServiceCounters};
 use crate::wire::directory::Slot;
-use crate::wire::flow::{Entry, FlowKey, Set4};
+use crate::wire::flow::{Set4, Set6};
 use crate::wire::link::Link;
+use crate::wire::pace::Pace;
 use crate::wire::service::Service;
 use crate::wire::vip::Vip;
+use crate::wire::word::Word;
 
 use super::verdict::Verdict;
 
@@ -18,6 +20,8 @@ pub trait Tables {
     fn control(&self) -> Option<&Control>;
     /// The interface, if programs are attached to it.
     fn link(&self, interface: u32) -> Option<&Link>;
+    /// An interface that frames may leave by: a [`crate::wire::link::Port`].
+    fn port(&self, number: u8) -> Option<&Word>;
     /// A line of `PILOTS`.
     fn pilots(&self, line: u32) -> Option<&Line>;
     /// A slot of `DIRECTORY`.
@@ -30,17 +34,17 @@ pub trait Tables {
     fn maglev(&self, line: u32) -> Option<&Line>;
     /// An element of `BACKENDS`.
     fn backend(&self, index: u16) -> Option<&Backend>;
-    /// A set of `FLOW_CACHE4`, over all CPUs.
-    fn flow_set(&self, index: u32) -> Option<&Set4>;
-    /// A flow of the shared table `FLOWS`.
-    fn recall(&self, key: &FlowKey) -> Option<Entry>;
-    /// Stores a flow in the shared table.
-    fn remember(&self, key: &FlowKey, entry: Entry);
-    /// This CPU's counter of a verdict goes up by one.
-    fn count(&self, verdict: Verdict);
-    /// An element of `SERVICE_COUNTERS`, over all CPUs.
+    /// A set of `FLOWS4`.
+    fn flows4(&self, index: u32) -> Option<&Set4>;
+    /// A set of `FLOWS6`.
+    fn flows6(&self, index: u32) -> Option<&Set6>;
+    /// An element of `PACES`.
+    fn pace(&self, cpu: u32) -> Option<&Pace>;
+    /// The counter of a verdict goes up by one, in the row of a CPU.
+    fn count(&self, cpu: u32, verdict: Verdict);
+    /// An element of `SERVICE_COUNTERS`, over all rows.
     fn service_counters(&self, index: u32) -> Option<&ServiceCounters>;
-    /// An element of `BACKEND_COUNTERS`, over all CPUs.
+    /// An element of `BACKEND_COUNTERS`, over all rows.
     fn backend_counters(&self, index: u32) -> Option<&BackendCounters>;
     /// The CPU that the path runs on.
     fn cpu(&self) -> u32;

@@ -9,6 +9,8 @@ pub enum Action {
     Drop,
     /// Out of the interface it came in by, as rewritten.
     Transmit,
+    /// Out of another interface, as rewritten.
+    Redirect,
     /// Nowhere, and something is wrong with pivot itself.
     Abort,
 }
@@ -48,13 +50,13 @@ verdicts! {
     NotIp = 1, "pass-not-ip", Pass;
     /// Addressed to another host's MAC: a switch floods.
     OtherHost = 2, "pass-other-host", Pass;
-    /// No valid IPv4 header.
+    /// No valid IPv4 or IPv6 header.
     BadHeader = 3, "pass-bad-ip-header", Pass;
-    /// A fragment: it may carry no ports.
-    Fragment = 4, "pass-fragment", Pass;
-    /// A transport protocol that is not balanced.
+    /// More IPv6 extension headers than are walked.
+    Extensions = 4, "pass-extension-headers", Pass;
+    /// A protocol that is not balanced, or a fragment of one.
     NotBalanced = 5, "pass-protocol", Pass;
-    /// Address, port and protocol are those of no service.
+    /// Address, port and protocol are those of no service, or the address is that of no VIP.
     NotService = 6, "pass-not-service", Pass;
     /// A service's packet on a host that does not hold the VIP: its director sent it here.
     NotHeld = 7, "pass-vip-not-held", Pass;
@@ -92,6 +94,34 @@ verdicts! {
     ArpSenderMasked = 23, "egress-arp-sender-masked", Pass;
     /// Egress: another ARP that would have announced a VIP not held.
     ArpAnnounceStopped = 24, "egress-arp-stopped", Drop;
+    /// Sent to a backend out of another interface.
+    Redirected = 25, "redirect-forwarded", Redirect;
+    /// An echo request to a VIP that this host holds: its stack answers.
+    Echo = 26, "pass-echo", Pass;
+    /// An echo request to a VIP that this host does not hold.
+    EchoNotHeld = 27, "drop-echo-vip-not-held", Drop;
+    /// An ICMP error, sent to the backend of the flow that it quotes.
+    ErrorForwarded = 28, "tx-icmp-error", Transmit;
+    /// An ICMP error about a flow that no backend has.
+    ErrorUnplaced = 29, "drop-icmp-error-no-backend", Drop;
+    /// An ICMP error to a VIP that quotes nothing that a service may have sent.
+    Quote = 30, "drop-icmp-error-quote", Drop;
+    /// A fragment whose first one did not come before.
+    FragmentUnplaced = 31, "drop-fragment-unplaced", Drop;
+    /// A datagram to a service that has no checksum where IPv6 requires one.
+    NoChecksum = 32, "drop-udp6-no-checksum", Drop;
+    /// Answered with ICMP port unreachable: no backend takes new flows.
+    UnreachableNoBackend = 33, "tx-unreachable-no-backend", Transmit;
+    /// The same, but too many were sent already.
+    UnreachableLimited = 34, "drop-unreachable-limited", Drop;
+    /// A datagram that no backend can be told of, from no single host or with headers too long: it is not answered.
+    UnreachableUnheard = 35, "drop-unreachable-unheard", Drop;
+    /// A neighbour solicitation that is not about a VIP, or is about one that this host holds.
+    Solicitation = 36, "pass-ns", Pass;
+    /// A neighbour solicitation for a VIP that this host does not hold.
+    SolicitationSilenced = 37, "drop-ns-vip-not-held", Drop;
+    /// Egress: a neighbour advertisement for a VIP that this host does not hold.
+    AdvertisementStopped = 38, "egress-na-stopped", Drop;
 }
 
 const _: () = {

@@ -33,6 +33,36 @@ impl Address {
         if cfg!(target_endian = "little") { (self.low >> 32) as u32 } else { self.low as u32 }
     }
 
+    /// The IPv4 address, if it is one, as it lies in memory.
+    #[inline(always)]
+    #[must_use]
+    pub const fn to_v4(self) -> Option<u32> {
+        let mapped = Self::v4(self.low_half());
+        if self.high == mapped.high && self.low == mapped.low { Some(mapped.low_half()) } else { None }
+    }
+
+    /// From four words as they lie in memory.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_words(words: [u32; 4]) -> Self {
+        Self { high: Self::pair(words[0], words[1]), low: Self::pair(words[2], words[3]) }
+    }
+
+    /// Its four words as they lie in memory.
+    #[inline(always)]
+    #[must_use]
+    pub const fn words(self) -> [u32; 4] {
+        let [a, b] = Self::split(self.high);
+        let [c, d] = Self::split(self.low);
+        [a, b, c, d]
+    }
+
+    #[inline(always)]
+    const fn split(half: u64) -> [u32; 2] {
+        let (low, high) = (half as u32, (half >> 32) as u32);
+        if cfg!(target_endian = "little") { [low, high] } else { [high, low] }
+    }
+
     #[inline(always)]
     const fn pair(first: u32, second: u32) -> u64 {
         if cfg!(target_endian = "little") {
@@ -77,11 +107,16 @@ mod tests {
         assert_eq!(address, Address::from(IpAddr::V4(ip)));
         assert_eq!(IpAddr::from(address), IpAddr::V4(ip));
         assert_eq!(address.low_half(), u32::from_ne_bytes(ip.octets()));
+        assert_eq!(address.to_v4(), Some(u32::from_ne_bytes(ip.octets())));
     }
 
     #[test]
     fn ipv6_keeps_its_bytes() {
         let ip: IpAddr = "2001:db8::1:2".parse().unwrap();
-        assert_eq!(IpAddr::from(Address::from(ip)), ip);
+        let address = Address::from(ip);
+        assert_eq!(IpAddr::from(address), ip);
+        assert_eq!(address.to_v4(), None);
+        assert_eq!(Address::of_words(address.words()), address);
+        assert_eq!(address.words().map(u32::from_be), [0x2001_0db8, 0, 0, 0x0001_0002]);
     }
 }

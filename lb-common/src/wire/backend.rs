@@ -13,8 +13,11 @@ pub struct Backend {
     pub identity: Word,
     /// Address the service is bound to on its host. Written while no table refers to the record.
     pub address: Address,
+    /// 1 if its operator has drained it: a hop that is down does not say so. For whoever adopts the tables; no packet is
+    /// led by it.
+    pub drained: Word,
     /// Zero.
-    pub padding: [u64; 4],
+    pub padding: [u64; 3],
 }
 
 const _: () = assert!(size_of::<Backend>() == 64);
@@ -74,19 +77,19 @@ impl Way {
 }
 
 /// Where and whether packets are sent, packed into one word: MAC in the six bytes that lie first in memory, then the
-/// state, then the way.
+/// state, then the way in two bits and the port to leave by in six.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hop(u64);
 
 impl Hop {
     /// To no backend.
-    pub const ABSENT: Self = Self::new([0; 6], State::Absent, Way::Local);
+    pub const ABSENT: Self = Self::new([0; 6], State::Absent, Way::Local, 0);
 
-    /// Packs; `mac` all zero means unresolved.
+    /// Packs; `mac` all zero means unresolved, `port` is below [`super::link::MAX_PORTS`].
     #[must_use]
-    pub const fn new(mac: [u8; 6], state: State, way: Way) -> Self {
+    pub const fn new(mac: [u8; 6], state: State, way: Way, port: u8) -> Self {
         let [a, b, c, d, e, f] = mac;
-        Self(u64::from_le_bytes([a, b, c, d, e, f, state as u8, way as u8]))
+        Self(u64::from_le_bytes([a, b, c, d, e, f, state as u8, way as u8 | port << 2]))
     }
 
     /// From the word of [`Backend::hop`].
@@ -137,15 +140,23 @@ impl Hop {
     #[inline(always)]
     #[must_use]
     pub const fn way(self) -> Option<Way> {
-        Way::from_raw((self.0 >> 56) as u8)
+        Way::from_raw((self.0 >> 56) as u8 & 3)
+    }
+
+    /// The port that packets leave by.
+    #[inline(always)]
+    #[must_use]
+    pub const fn port(self) -> u8 {
+        (self.0 >> 58) as u8
     }
 }
 
 /// Who a record stands for, packed into one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Identity {
-    /// Counts the backends that had this index; a flow remembers it, so that it never reaches a successor.
-    pub generation: u16,
+    /// Counts the backends that had this index, from 1 to 255 and round again; a flow remembers it, so that it does not
+    /// reach a successor.
+    pub generation: u8,
     /// Port it is bound to, in network order.
     pub port: u16,
     /// Index of its service.
@@ -163,6 +174,6 @@ impl Identity {
     #[inline(always)]
     #[must_use]
     pub const fn unpack(word: u64) -> Self {
-        Self { generation: word as u16, port: (word >> 16) as u16, service: (word >> 32) as u16 }
+        Self { generation: word as u8, port: (word >> 16) as u16, service: (word >> 32) as u16 }
     }
 }

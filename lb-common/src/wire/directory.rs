@@ -25,7 +25,7 @@ impl Key {
         Self { address, l4: port as u32 | (protocol as u32) << 16 }
     }
 
-    /// The key of a VIP itself: what answers ARP.
+    /// The key of a VIP itself: what answers ARP and neighbour solicitations, and what fragments go by.
     #[inline(always)]
     #[must_use]
     pub const fn vip(address: Address) -> Self {
@@ -66,8 +66,19 @@ pub struct Slot {
     pub service: u16,
     /// Index in `VIPS`.
     pub vip: u16,
-    /// Zero.
-    pub reserved: u64,
+    /// For how long an idle flow of the service is remembered.
+    pub idle: Idle,
+}
+
+/// For how long something idle is remembered, in [`super::flow::Ticks`]: at least `least`, at most `least + slack`. It is
+/// written down again when the slack is used up, not with every packet.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Idle {
+    /// At least.
+    pub least: u32,
+    /// And this much more.
+    pub slack: u32,
 }
 
 const _: () = assert!(size_of::<Slot>() == 32);
@@ -77,8 +88,13 @@ impl Slot {
     pub const NO_SERVICE: u16 = u16::MAX;
 
     /// A slot without a key.
-    pub const EMPTY: Self =
-        Self { address: Address { high: 0, low: 0 }, l4: u32::MAX, service: Self::NO_SERVICE, vip: 0, reserved: 0 };
+    pub const EMPTY: Self = Self {
+        address: Address { high: 0, low: 0 },
+        l4: u32::MAX,
+        service: Self::NO_SERVICE,
+        vip: 0,
+        idle: Idle { least: 0, slack: 0 },
+    };
 
     /// Whether the slot is this key's.
     #[inline(always)]

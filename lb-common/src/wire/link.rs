@@ -6,13 +6,41 @@ use super::word::Word;
 #[repr(C)]
 #[derive(Debug, Default, Clone)]
 pub struct Link {
-    /// Its MAC as a 48-bit little-endian number; 0: not one of ours.
-    pub mac48: Word,
+    /// Its MAC and its port, see [`Port`]; 0: not one of ours.
+    pub port: Word,
     /// The host's address on it, as it lies in memory: what ARP requests sent out of it may give as their sender.
     pub address: Word,
 }
 
 const _: () = assert!(size_of::<Link>() == 16);
+
+/// An interface as the packet path numbers those that frames leave by: index in `PORTS`, which hold the same word, and in
+/// the devmap `EGRESS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// MAC as a 48-bit little-endian number.
+    pub mac48: u64,
+    /// Its number, below [`MAX_PORTS`].
+    pub number: u8,
+}
+
+impl Port {
+    /// Packs for [`Link::port`].
+    #[must_use]
+    pub const fn pack(self) -> u64 {
+        self.mac48 | (self.number as u64) << 48
+    }
+
+    /// Unpacks.
+    #[inline(always)]
+    #[must_use]
+    pub const fn unpack(word: u64) -> Self {
+        Self { mac48: word & 0xffff_ffff_ffff, number: (word >> 48) as u8 }
+    }
+}
+
+/// Interfaces that frames may leave by.
+pub const MAX_PORTS: u32 = 64;
 
 /// Largest interface index, plus one. The kernel numbers interfaces upwards; physical ones come first.
 pub const MAX_LINKS: u32 = 65_536;

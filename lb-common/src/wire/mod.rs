@@ -11,12 +11,14 @@ pub mod counters;
 pub mod directory;
 pub mod flow;
 pub mod link;
+pub mod pace;
 pub mod service;
 pub mod vip;
+pub mod way;
 pub mod word;
 
 /// Changes with any change of the maps' layout or meaning. A daemon adopts pinned maps of its own layout only.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 /// A line of 32 sixteen-bit numbers: array elements are padded to 8 bytes, so narrow ones are packed by the line.
 #[repr(C, align(64))]

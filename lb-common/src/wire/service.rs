@@ -3,16 +3,47 @@
 use super::word::Word;
 
 /// Element of `SERVICES`; read for new flows, not for known ones.
-#[repr(C)]
+#[repr(C, align(32))]
 #[derive(Debug, Default, Clone)]
 pub struct Service {
     /// Its Maglev table, see [`Table`].
     pub table: Word,
     /// The backend on this host, see [`Local`].
     pub local: Word,
+    /// Whether a client keeps its backend, see [`Affinity`].
+    pub affinity: Word,
+    /// Zero.
+    pub padding: u64,
 }
 
-const _: () = assert!(size_of::<Service>() == 16);
+const _: () = assert!(size_of::<Service>() == 32);
+
+/// Clients keep their backend, packed into one word; 0: they do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Affinity {
+    /// Ticks for which a client without packets is remembered; at least 1.
+    pub life: u32,
+    /// Bits of the address that make a client: 1..=32 for IPv4, 1..=128 for IPv6.
+    pub prefix: u8,
+}
+
+impl Affinity {
+    /// Packs for [`Service::affinity`].
+    #[must_use]
+    pub const fn pack(affinity: Option<Self>) -> u64 {
+        match affinity {
+            Some(Self { life, prefix }) => life as u64 | (prefix as u64) << 32,
+            None => 0,
+        }
+    }
+
+    /// Unpacks.
+    #[inline(always)]
+    #[must_use]
+    pub const fn unpack(word: u64) -> Option<Self> {
+        if word == 0 { None } else { Some(Self { life: word as u32, prefix: (word >> 32) as u8 }) }
+    }
+}
 
 /// Where a Maglev table lies in `MAGLEV`, packed into one word so that it is swapped as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

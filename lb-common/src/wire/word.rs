@@ -40,6 +40,17 @@ impl Word {
     }
 }
 
+#[cfg(feature = "host")]
+impl Word {
+    /// Replaces `old` by `new`; `false`, and nothing changed, if the value is another meanwhile.
+    pub fn replace(&self, old: u64, new: u64) -> bool {
+        use core::sync::atomic::{AtomicU64, Ordering};
+        // SAFETY: valid and aligned as a part of a Word, whose every access on the host is atomic.
+        let cell = unsafe { AtomicU64::from_ptr(self.0.get()) };
+        cell.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
 impl Clone for Word {
     fn clone(&self) -> Self {
         Self::new(self.get())

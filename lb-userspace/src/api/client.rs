@@ -16,8 +16,10 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::error::{ApiError, ErrorBody};
-use super::wire::{CHANGE_TIME, DrainBody, READ_TIME};
-use crate::core::view::{BackendView, DrainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status};
+use super::wire::{CHANGE_TIME, DrainBody, ExplainQuery, READ_TIME};
+use crate::core::view::{
+    BackendView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
+};
 
 /// Longest connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
@@ -124,6 +126,14 @@ impl Client {
     pub async fn flows(&self, limit: usize, service: Option<&str>) -> Result<Vec<FlowView>, ClientError> {
         let service = service.map(|name| format!("&service={}", encode(name))).unwrap_or_default();
         self.get(&format!("/v1/flows?limit={limit}{service}")).await
+    }
+
+    /// `GET /v1/explain`.
+    pub async fn explain(&self, query: &ExplainQuery) -> Result<ExplainView, ClientError> {
+        let ExplainQuery { src, dst, proto, flags, as_holder } = query;
+        let flags = flags.as_ref().map(|flags| format!("&flags={}", encode(flags))).unwrap_or_default();
+        let (src, dst, proto) = (encode(src), encode(dst), proto.name());
+        self.get(&format!("/v1/explain?src={src}&dst={dst}&proto={proto}{flags}&as_holder={as_holder}")).await
     }
 
     /// `GET /v1/maps`.

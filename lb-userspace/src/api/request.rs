@@ -4,7 +4,10 @@ use tokio::sync::oneshot;
 
 use super::error::ApiError;
 use crate::core::event::DrainTarget;
-use crate::core::view::{BackendView, DrainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status};
+use crate::core::explain::Question;
+use crate::core::view::{
+    BackendView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
+};
 
 /// Where the daemon puts its answer. Sending fails if the asker has gone away, which is the asker's affair: ignore it.
 /// Dropping it unanswered tells the asker that the daemon is stopping.
@@ -19,7 +22,7 @@ pub enum Request {
     Services(Answer<Vec<ServiceView>>),
     /// Every backend of every service, in the order of the configuration.
     Backends(Answer<Vec<BackendView>>),
-    /// Flows of the shared table.
+    /// Flows of the flow table.
     Flows {
         /// Most flows to list; 1..=[`super::wire::MAX_ENTRIES`].
         limit: usize,
@@ -27,6 +30,13 @@ pub enum Request {
         service: Option<String>,
         /// Where the flows go.
         answer: Answer<Vec<FlowView>>,
+    },
+    /// What would become of a packet.
+    Explain {
+        /// The packet.
+        question: Question,
+        /// Where the explanation goes.
+        answer: Answer<ExplainView>,
     },
     /// Every map.
     Maps(Answer<Vec<MapView>>),

@@ -15,10 +15,13 @@ use tokio::time::timeout;
 use super::error::{ApiError, ErrorBody, ErrorKind};
 use super::request::{Answer, Request};
 use super::wire::{
-    ARRIVAL_TIME, BODY_BYTES, CHANGE_TIME, DrainBody, DumpQuery, FlowsQuery, READ_TIME, check_limit, parse_target,
+    ARRIVAL_TIME, BODY_BYTES, CHANGE_TIME, DrainBody, DumpQuery, ExplainQuery, FlowsQuery, READ_TIME, check_limit,
+    parse_target,
 };
 use crate::core::event::DrainTarget;
-use crate::core::view::{BackendView, DrainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status};
+use crate::core::view::{
+    BackendView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
+};
 
 /// Every route of the API, answered by whoever receives `requests`.
 pub(super) fn router(requests: mpsc::Sender<Request>) -> Router {
@@ -27,6 +30,7 @@ pub(super) fn router(requests: mpsc::Sender<Request>) -> Router {
         .route("/v1/services", get(services))
         .route("/v1/backends", get(backends))
         .route("/v1/flows", get(flows))
+        .route("/v1/explain", get(explain))
         .route("/v1/maps", get(maps))
         .route("/v1/maps/{name}", get(map_dump))
         .route("/v1/drain", post(drain))
@@ -54,6 +58,15 @@ async fn flows(State(daemon): State<Daemon>, query: Result<Query<FlowsQuery>, Qu
     let Query(FlowsQuery { limit, service }) = query?;
     let limit = check_limit(limit)?;
     daemon.ask(READ_TIME, |answer| Request::Flows { limit, service, answer }).await
+}
+
+async fn explain(
+    State(daemon): State<Daemon>,
+    query: Result<Query<ExplainQuery>, QueryRejection>,
+) -> Reply<ExplainView> {
+    let Query(query) = query?;
+    let question = query.question()?;
+    daemon.ask(READ_TIME, |answer| Request::Explain { question, answer }).await
 }
 
 async fn maps(State(daemon): State<Daemon>) -> Reply<Vec<MapView>> {

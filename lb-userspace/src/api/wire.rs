@@ -1,11 +1,14 @@
 //! What both ends of the socket agree on besides the views: where it is, the bodies of orders, and every bound.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
+use crate::core::config::model::Protocol;
 use crate::core::event::{BackendKey, DrainTarget};
+use crate::core::explain::Question;
 
 /// Name of the instance when none is given.
 pub const DEFAULT_INSTANCE: &str = "pivot";
@@ -45,6 +48,47 @@ pub struct FlowsQuery {
     pub limit: usize,
     /// Only flows of this service.
     pub service: Option<String>,
+}
+
+/// Query of `GET /v1/explain`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainQuery {
+    /// Sender of the packet: `10.0.0.7:40000`, `[2001:db8::7]:40000`.
+    pub src: String,
+    /// Where it goes, in the same form.
+    pub dst: String,
+    /// Its protocol.
+    #[serde(default = "tcp")]
+    pub proto: Protocol,
+    /// Its TCP flags, see [`Question::new`].
+    pub flags: Option<String>,
+    /// Whether to say what a host would do that holds the VIP.
+    #[serde(default)]
+    pub as_holder: bool,
+}
+
+impl ExplainQuery {
+    /// The packet that is asked about.
+    ///
+    /// # Errors
+    /// [`super::error::ErrorKind::Invalid`] if there can be no such packet.
+    pub fn question(&self) -> Result<Question, ApiError> {
+        let Self { src, dst, proto, flags, as_holder } = self;
+        let (source, destination) = (parse_address(src)?, parse_address(dst)?);
+        Question::new(source, destination, *proto, flags.as_deref(), *as_holder)
+            .map_err(|error| ApiError::invalid(error.to_string()))
+    }
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, ApiError> {
+    text.parse().map_err(|_| {
+        ApiError::invalid(format!("'{text}' is no address and port: write 10.0.0.7:40000 or [2001:db8::7]:40000"))
+    })
+}
+
+fn tcp() -> Protocol {
+    Protocol::Tcp
 }
 
 /// Query of `GET /v1/maps/{name}`.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::api::wire::{DEFAULT_ENTRIES, MAX_ENTRIES, parse_target};
+use crate::core::config::model::Protocol;
 use crate::io::instance::check_name;
 
 const EXIT_CODES: &str = "\
@@ -70,11 +71,11 @@ pub(super) enum DaemonCommand {
         #[arg(long)]
         exit_code: bool,
     },
-    /// List the services: VIP, backends that are up, traffic
+    /// List the services: address, backends that are up, traffic, flows that the flow table had no place for
     Services,
     /// List the backends of all services: state, health, share, how they are reached
     Backends,
-    /// List flows of the shared flow table: client, backend, state
+    /// List flows: client, backend, its state, how far the flow has come, when it is forgotten
     Flows {
         /// Only flows of this service
         #[arg(long, value_name = "SERVICE")]
@@ -82,6 +83,24 @@ pub(super) enum DaemonCommand {
         /// Most flows to list
         #[arg(long, value_name = "N", default_value_t = DEFAULT_ENTRIES, value_parser = limit)]
         limit: usize,
+    },
+    /// Tell what would become of a packet, stage by stage and why; changes nothing
+    Explain {
+        /// Its sender: 10.0.0.7:40000 or [2001:db8::7]:40000
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        src: String,
+        /// Where it goes: a VIP and the port of a service
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        dst: String,
+        /// Its protocol: tcp or udp
+        #[arg(long, value_name = "PROTOCOL", default_value = "tcp", value_parser = protocol)]
+        proto: Protocol,
+        /// Its TCP flags: some of fin, syn, rst, psh, ack, urg with commas between, or none [default: syn]
+        #[arg(long, value_name = "FLAGS")]
+        flags: Option<String>,
+        /// Tell what a host would do that holds the VIP, whether or not this one does
+        #[arg(long)]
+        as_holder: bool,
     },
     /// List the kernel maps, or dump one
     Maps {
@@ -133,6 +152,11 @@ pub(super) fn instance(name: &str) -> Result<String, String> {
 
 fn target(text: &str) -> Result<String, String> {
     parse_target(text).map(|_| text.to_owned()).map_err(|error| error.message)
+}
+
+fn protocol(text: &str) -> Result<Protocol, String> {
+    let known = [Protocol::Tcp, Protocol::Udp];
+    known.into_iter().find(|protocol| protocol.name() == text).ok_or_else(|| "not tcp or udp".to_owned())
 }
 
 fn limit(text: &str) -> Result<usize, String> {

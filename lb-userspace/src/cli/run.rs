@@ -8,6 +8,7 @@ use super::render;
 use super::target::Target;
 use super::warning::{Severity, Warning, of_services, warnings};
 use crate::api::client::{Client, ClientError};
+use crate::api::wire::ExplainQuery;
 use crate::core::view::{BackendView, DrainView, ServiceView};
 
 /// Runs the command; what to exit with.
@@ -43,6 +44,13 @@ async fn ask(command: DaemonCommand, target: &Target, output: Output) -> Result<
         DaemonCommand::Flows { service, limit } => {
             let flows = client.flows(limit, service.as_deref()).await.map_err(failed)?;
             output.show(&flows, |view, paint| render::flows(view, limit, paint))?;
+        }
+        DaemonCommand::Explain { src, dst, proto, flags, as_holder } => {
+            let query = ExplainQuery { src, dst, proto, flags, as_holder };
+            // What can be no packet is told before a daemon is looked for.
+            query.question()?;
+            let explained = client.explain(&query).await.map_err(failed)?;
+            output.show(&explained, render::explain)?;
         }
         DaemonCommand::Maps { command: None } => {
             let maps = client.maps().await.map_err(failed)?;

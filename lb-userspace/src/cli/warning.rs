@@ -1,6 +1,6 @@
 //! What an operator must know before anything else: read off a status, worst first.
 
-use crate::core::view::{BackendState, BackendView, ServiceView, Status};
+use crate::core::view::{BackendState, BackendView, FlowTableView, ServiceView, Status};
 
 use super::human::{duration, plural};
 
@@ -25,6 +25,8 @@ pub struct Warning {
 /// Everything to warn of in a status. Empty: the host is healthy. A drained backend is as ordered, and no warning.
 pub fn warnings(status: &Status) -> Vec<Warning> {
     let mut all: Vec<Warning> = attachment(status).into_iter().chain(of_services(&status.services)).collect();
+    all.extend(full(status));
+    all.extend(slow(status));
     all.sort_by_key(|warning| warning.severity);
     all
 }
@@ -38,6 +40,21 @@ pub fn of_services(services: &[ServiceView]) -> Vec<Warning> {
 fn attachment(status: &Status) -> Option<Warning> {
     let text = "no interface carries pivot's programs: this host forwards nothing".to_owned();
     status.interfaces.is_empty().then_some(Warning { severity: Severity::Critical, text })
+}
+
+/// A flow table that gets full.
+fn full(status: &Status) -> impl Iterator<Item = Warning> + '_ {
+    let lines = status.flow_tables.iter().filter_map(FlowTableView::warning);
+    lines.map(|text| Warning { severity: Severity::Warning, text })
+}
+
+/// Interfaces whose packets become socket buffers first.
+fn slow(status: &Status) -> impl Iterator<Item = Warning> + '_ {
+    let generic = status.interfaces.iter().filter(|interface| interface.xdp == "generic");
+    generic.map(|interface| Warning {
+        severity: Severity::Warning,
+        text: format!("{}: XDP in generic mode, as its driver has none: several times slower", interface.name),
+    })
 }
 
 /// A service whose new connections nobody takes.
@@ -96,6 +113,15 @@ mod tests {
         serde_json::from_str(include_str!("../../tests/fixtures/status.json")).unwrap()
     }
 
+    /// The first service of the fixture on a host that is otherwise well.
+    fn well() -> Status {
+        let mut status = status();
+        status.services.truncate(1);
+        status.interfaces.truncate(1);
+        status.flow_tables.clear();
+        status
+    }
+
     fn texts(status: &Status) -> Vec<String> {
         warnings(status).into_iter().map(|warning| warning.text).collect()
     }
@@ -110,8 +136,7 @@ mod tests {
 
     #[test]
     fn drained_and_weightless_backends_take_no_new_connections() {
-        let mut status = status();
-        status.services.truncate(1);
+        let mut status = well();
         assert!(warnings(&status).is_empty());
         status.services[0].backends.iter_mut().for_each(|backend| backend.state = BackendState::Drain);
         assert_eq!(texts(&status), ["keystone: no backend takes new connections (3 drained): clients are reset"]);
@@ -123,8 +148,7 @@ mod tests {
 
     #[test]
     fn an_unresolved_backend_is_warned_of_unless_it_is_down_or_local() {
-        let mut status = status();
-        status.services.truncate(1);
+        let mut status = well();
         status.services[0].backends[1].mac = None;
         let expected = "keystone/c2: the MAC of 10.0.0.12 is not resolved, so nothing can be sent to it";
         assert_eq!(texts(&status), [expected]);
@@ -134,9 +158,21 @@ mod tests {
 
     #[test]
     fn a_host_without_programs_forwards_nothing() {
-        let mut status = status();
+        let mut status = well();
         status.services.clear();
         status.interfaces.clear();
         assert_eq!(texts(&status), ["no interface carries pivot's programs: this host forwards nothing"]);
+    }
+
+    #[test]
+    fn what_slows_a_host_or_fills_its_table_is_named_with_the_way_out() {
+        let mut status = status();
+        status.services.truncate(1);
+        let found = texts(&status);
+        assert!(found[0].starts_with("the IPv4 flow table is 85.1 % full"), "{found:?}");
+        assert!(found[0].ends_with("set tables.flows to 2097152 and restart pivotd"), "{found:?}");
+        assert!(found[1].starts_with("eth1: XDP in generic mode"), "{found:?}");
+        status.flow_tables[0].room = 1 << 26;
+        assert!(texts(&status)[0].ends_with("shorten the idle timeouts of the services"));
     }
 }

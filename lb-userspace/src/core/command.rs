@@ -50,7 +50,8 @@ pub enum Command {
         /// The VIP.
         address: IpAddr,
     },
-    /// Send gratuitous ARPs for a VIP that this host holds.
+    /// Tell the segment that this host holds a VIP: gratuitous ARPs, or unsolicited neighbour advertisements (RFC 4861,
+    /// section 7.2.6).
     Announce {
         /// Interface name.
         interface: String,
@@ -59,17 +60,14 @@ pub enum Command {
         /// How many, back to back.
         count: u32,
     },
-    /// Keep the neighbour entry of this address resolved and report it as [`super::event::Event::Neighbour`].
+    /// Keep resolved which interface leads to this address, by the kernel's routes, and which MAC answers there, by its
+    /// neighbour entry; report both as [`super::event::Event::Neighbour`].
     Resolve {
-        /// Interface name.
-        interface: String,
-        /// A backend's node address on that segment.
+        /// A backend's address on one of our segments.
         address: IpAddr,
     },
     /// Stop doing so.
     Forget {
-        /// Interface name.
-        interface: String,
         /// The address.
         address: IpAddr,
     },

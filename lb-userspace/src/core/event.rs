@@ -20,6 +20,15 @@ impl std::fmt::Display for Mac {
     }
 }
 
+/// Where packets for an address are sent on a segment: the way out of this host, and who takes them there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextHop {
+    /// Name of the interface that leads there.
+    pub interface: String,
+    /// The MAC that answers for the address on its segment.
+    pub mac: Mac,
+}
+
 /// Names one backend of one service in the running daemon: stable while both exist, never reused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BackendKey {
@@ -58,12 +67,12 @@ pub enum Event {
         /// How it ended.
         outcome: ProbeOutcome,
     },
-    /// The kernel's neighbour table: this address is at this MAC, or (None) is not known any more.
+    /// The kernel's routes and neighbour tables: this address is reached there, or (None) it is not known any more where.
     Neighbour {
         /// Address on one of our segments.
         address: IpAddr,
         /// Where it answers.
-        mac: Option<Mac>,
+        next_hop: Option<NextHop>,
     },
     /// Time has passed: nothing else happened, but a deadline asked for by [`super::controller::Controller::deadline`] came.
     Tick,

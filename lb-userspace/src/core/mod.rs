@@ -4,6 +4,7 @@ pub mod command;
 pub mod config;
 pub mod controller;
 pub mod event;
+pub mod explain;
 pub mod health;
 pub mod maglev;
 pub mod plan;

@@ -6,9 +6,10 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::config::model::{Mode, Protocol};
-use super::event::{BackendKey, Mac};
+use super::config::model::{Affinity, Mode, Protocol};
+use super::event::{BackendKey, NextHop};
 use super::view::BackendState;
 
 /// Everything the packet path is to know.
@@ -42,6 +43,10 @@ pub struct ServiceImage {
     pub port: u16,
     /// Protocol.
     pub protocol: Protocol,
+    /// How long the backend of a flow is remembered after its last packet.
+    pub idle_timeout: Duration,
+    /// Whether new flows of a client go to the backend of its last one, and for how long.
+    pub affinity: Option<Affinity>,
     /// Backends.
     pub backends: Vec<BackendImage>,
     /// Maglev table: for each slot the position in `backends`. Empty: no backend takes new flows.
@@ -63,6 +68,8 @@ pub struct BackendImage {
     pub local: bool,
     /// What it may be sent.
     pub state: BackendState,
-    /// Where it answers on the segment; `None` while not resolved, and for a local one.
-    pub mac: Option<Mac>,
+    /// Whether its operator has drained it; one that is down may be as well.
+    pub drained: bool,
+    /// Where it answers, and which interface leads there; `None` while not resolved, and for a local one.
+    pub next_hop: Option<NextHop>,
 }

@@ -39,8 +39,48 @@ pub struct Status {
     pub vips: Vec<VipView>,
     /// Services, each with its backends.
     pub services: Vec<ServiceView>,
+    /// The flow table of each address family; none in the first moments.
+    pub flow_tables: Vec<FlowTableView>,
     /// Packets by verdict of the packet path, most frequent first; zero counts left out.
     pub verdicts: Vec<VerdictView>,
+}
+
+/// How full the flow table of one address family is. Clients with affinity and packets in fragments take a place each, too.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlowTableView {
+    /// `IPv4` or `IPv6`.
+    pub family: String,
+    /// Flows that it can hold.
+    pub room: u64,
+    /// Flows seen once.
+    pub new: u64,
+    /// Flows seen again.
+    pub established: u64,
+    /// Flows that their client has ended.
+    pub ending: u64,
+    /// How much of it is in use, 0.0..=100.0.
+    pub percent: f64,
+}
+
+impl FlowTableView {
+    /// Full enough to do something about it, in percent.
+    const FULL: f64 = 80.0;
+    /// The largest `tables.flows` there can be.
+    const MOST: u64 = 1 << 26;
+
+    /// What there is to warn of, and what to do.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        if self.percent <= Self::FULL {
+            return None;
+        }
+        let Self { family, room, percent, .. } = self;
+        let way_out = match room * 2 {
+            more if more <= Self::MOST => format!("set tables.flows to {more} and restart pivotd"),
+            _ => "shorten the idle timeouts of the services".to_owned(),
+        };
+        Some(format!("the {family} flow table is {percent:.1} % full: {way_out}"))
+    }
 }
 
 /// One interface.
@@ -92,8 +132,14 @@ pub struct ServiceView {
     pub packets: u64,
     /// Their bytes, Ethernet header included.
     pub bytes: u64,
-    /// Flows chosen a backend for (not found in the flow tables).
+    /// Flows chosen a backend for (not found in the flow table).
     pub new_flows: u64,
+    /// Flows that took the place of another in the flow table which still counted.
+    pub evicted: u64,
+    /// Flows that found no place there: both their sets were full of established ones.
+    pub crowded: u64,
+    /// Flows that were not put there as more came than `tables.new_flows` allows.
+    pub limited: u64,
 }
 
 /// One backend.
@@ -125,6 +171,8 @@ pub struct BackendView {
     pub since_s: u64,
     /// MAC it is reached at; `None` if not resolved, or if it is this host.
     pub mac: Option<String>,
+    /// Interface that leads there; `None` as for the MAC.
+    pub interface: Option<String>,
     /// Whether it runs on this host.
     pub local: bool,
     /// Share of the service's new flows, 0.0..=1.0.
@@ -144,7 +192,7 @@ pub struct VerdictView {
     pub packets: u64,
 }
 
-/// One flow of the shared table (`pivot flows`).
+/// One flow of the flow table (`pivot flows`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowView {
     /// Name of the service.
@@ -157,6 +205,53 @@ pub struct FlowView {
     pub backend: String,
     /// State of that backend.
     pub state: BackendState,
+    /// `new`: seen once; `established`; `closing`: the client sent a FIN; `reset`: it sent a RST.
+    pub stage: String,
+    /// Seconds until it is forgotten, unless another packet comes.
+    pub expires_s: u64,
+}
+
+/// What would become of a packet (`pivot explain`). Nothing was changed to find out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainView {
+    /// The packet: `tcp syn 10.0.0.7:40000 -> 10.0.0.100:80`.
+    pub packet: String,
+    /// `true` if it says what a host would do that holds the VIP.
+    pub as_holder: bool,
+    /// Name of the service that it belongs to.
+    pub service: Option<String>,
+    /// `service/backend` that it would go to.
+    pub backend: Option<String>,
+    /// Name of the verdict, as in `pivot status`.
+    pub verdict: String,
+    /// `pass`, `drop`, `transmit`, `redirect` or `abort`.
+    pub action: String,
+    /// The frame that would leave, if one would.
+    pub leaves: Option<LeavesView>,
+    /// What each stage of the packet path found, in their order.
+    pub stages: Vec<ExplainStage>,
+}
+
+/// One stage of the packet path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainStage {
+    /// `interface`, `packet`, `service`, `vip`, `flow`, `affinity`, `select`, `backend`, `agent` or `verdict`.
+    pub stage: String,
+    /// What it found, for people.
+    pub says: String,
+}
+
+/// A frame that would leave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeavesView {
+    /// Interface that it leaves by.
+    pub interface: String,
+    /// MAC that it is from.
+    pub source: String,
+    /// MAC that it is for.
+    pub destination: String,
+    /// Its length.
+    pub bytes: u64,
 }
 
 /// One map (`pivot maps`).

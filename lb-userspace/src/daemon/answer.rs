@@ -6,11 +6,14 @@ use super::Daemon;
 use crate::api::error::ApiError;
 use crate::api::request::Request;
 use crate::core::event::DrainTarget;
+use crate::core::explain::Question;
 use crate::core::view::{
-    BackendView, DrainView, DrainedView, InterfaceView, ServiceView, Status, VerdictView, VipView,
+    BackendView, DrainView, DrainedView, ExplainView, InterfaceView, ServiceView, Status, VerdictView, VipView,
 };
 use crate::io::datapath::attach::XdpKind;
+use crate::io::datapath::flows;
 use crate::io::datapath::inspect::{self, DumpError};
+use crate::tables::explain::{self, Place};
 use lb_common::path::verdict::Verdict;
 
 impl Daemon {
@@ -21,6 +24,7 @@ impl Daemon {
             Request::Services(answer) => drop(answer.send(Ok(self.views().1))),
             Request::Backends(answer) => drop(answer.send(Ok(self.backends()))),
             Request::Flows { limit, service, answer } => drop(answer.send(self.flows(limit, service.as_deref()))),
+            Request::Explain { question, answer } => drop(answer.send(self.explain(&question))),
             Request::Maps(answer) => {
                 let maps = inspect::maps(&self.executor.datapath);
                 drop(answer.send(maps.map_err(|error| ApiError::internal(error.to_string()))));
@@ -29,7 +33,7 @@ impl Daemon {
                 let entries = inspect::dump(&self.executor.datapath, &name, limit);
                 drop(answer.send(entries.map_err(|error| match error {
                     DumpError::Unknown(_) => ApiError::not_found(error.to_string()),
-                    DumpError::Sockets => ApiError::invalid(error.to_string()),
+                    DumpError::Opaque { .. } => ApiError::invalid(error.to_string()),
                 })));
             }
             Request::Drain { target, drain, answer } => drop(answer.send(self.drain(&target, drain).await)),
@@ -65,6 +69,7 @@ impl Daemon {
             interfaces: self.interfaces(),
             vips,
             services,
+            flow_tables: self.fill.tables(),
             verdicts,
         }
     }
@@ -91,13 +96,14 @@ impl Daemon {
         for service in &mut services {
             let endpoint = (service.address, service.port, service.protocol);
             let Some(index) = writer.service_index(&endpoint) else { continue };
-            let [packets, bytes, chosen, _] = writer.memory().service_totals(index);
-            (service.packets, service.bytes, service.new_flows) = (packets, bytes, chosen);
+            let totals = writer.service_totals(index);
+            (service.packets, service.bytes, service.new_flows) = (totals.packets, totals.bytes, totals.chosen);
+            (service.evicted, service.crowded, service.limited) = (totals.evicted, totals.crowded, totals.limited);
             for backend in &mut service.backends {
                 let bound = SocketAddr::new(backend.address, backend.port);
                 let Some(index) = writer.backend_index(index, bound) else { continue };
-                let [packets, bytes, ..] = writer.memory().backend_totals(index);
-                (backend.packets, backend.bytes) = (packets, bytes);
+                let totals = writer.memory().backend_totals(index);
+                (backend.packets, backend.bytes) = (totals.packets(), totals.bytes);
             }
         }
         (vips, services)
@@ -113,7 +119,30 @@ impl Daemon {
         {
             return Err(ApiError::not_found(format!("no service {service:?}: `pivot services` lists them")));
         }
-        Ok(inspect::flows(&self.executor.datapath, limit, service))
+        Ok(flows::flows(&self.executor.datapath, limit, service))
+    }
+
+    fn explain(&self, question: &Question) -> Result<ExplainView, ApiError> {
+        let (vips, _) = self.controller.view(self.now());
+        let vip = vips.iter().find(|vip| vip.address == question.destination.ip());
+        let interfaces = self.executor.datapath.interfaces();
+        // What is no VIP comes in anywhere.
+        let interface = match vip {
+            Some(vip) => interfaces.get(&vip.interface),
+            None => interfaces.values().next(),
+        };
+        let link = interface.map(|interface| &interface.link).ok_or_else(|| {
+            let missing = vip.map_or("no interface carries", |_| "the VIP's interface does not carry");
+            ApiError::conflict(format!("{missing} pivot's programs, so no packet meets them: see `pivot status`"))
+        })?;
+        let writer = self.executor.datapath.writer();
+        let place = Place {
+            interface: &link.name,
+            index: link.index,
+            holder: vip.map(|vip| vip.holder.as_str()),
+            now: writer.clock().jiffies(),
+        };
+        Ok(explain::explain(writer, question, place))
     }
 
     async fn drain(&mut self, target: &DrainTarget, drain: bool) -> Result<DrainView, ApiError> {

@@ -1,16 +1,17 @@
 //! Carries out the controller's commands, in order.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use tokio::sync::mpsc;
 
+use super::ways::Ways;
 use crate::core::command::{Command, Level};
-use crate::core::event::{BackendKey, ProbeOutcome};
+use crate::core::event::{BackendKey, NextHop, ProbeOutcome};
 use crate::io::announce::{self, AnnounceError};
 use crate::io::datapath::attach::AttachError;
 use crate::io::datapath::{Datapath, InterfaceError};
-use crate::io::netlink::{Link, Netlink, NetlinkError, Resolver};
+use crate::io::netlink::{Link, Neighbour, Netlink, NetlinkError, Resolver};
 use crate::io::probe;
 use crate::tables::writer::TableError;
 
@@ -51,10 +52,15 @@ pub struct Executor {
     pub datapath: Datapath,
     /// Addresses, routes, links.
     pub netlink: Netlink,
-    resolver: Resolver,
+    pub(super) resolver: Resolver,
     probes: mpsc::UnboundedSender<ProbeEnd>,
-    own_address: Option<IpAddr>,
-    links: HashMap<String, Link>,
+    pub(super) own_address: Option<IpAddr>,
+    /// Interfaces that VIPs are on.
+    pub(super) carriers: BTreeSet<String>,
+    /// VIPs that this host holds: interface and prefix length.
+    pub(super) held: BTreeMap<IpAddr, (String, u8)>,
+    /// The ways to backends.
+    pub(super) ways: Ways,
 }
 
 impl Executor {
@@ -67,7 +73,8 @@ impl Executor {
         probes: mpsc::UnboundedSender<ProbeEnd>,
         own_address: Option<IpAddr>,
     ) -> Self {
-        Self { datapath, netlink, resolver, probes, own_address, links: HashMap::new() }
+        let (carriers, held, ways) = Default::default();
+        Self { datapath, netlink, resolver, probes, own_address, carriers, held, ways }
     }
 
     /// Carries out commands; one that fails is logged and the others follow.
@@ -120,30 +127,34 @@ impl Executor {
         tracing::debug!(?command, "execute");
         match command {
             Command::Tables(image) => self.datapath.apply(&image)?,
-            Command::Attach { interface } => self.attach(&interface).await?,
-            Command::Detach { interface } => self.datapath.detach(&interface)?,
+            Command::Attach { interface } => {
+                let link = self.netlink.link(&interface).await?;
+                self.attach(link).await?;
+                self.carriers.insert(interface);
+            }
+            Command::Detach { interface } => {
+                self.carriers.remove(&interface);
+                self.detach_unused()?;
+            }
             Command::AddAddress { interface, address, prefix } => {
                 let index = self.link(&interface).await?.index;
                 self.netlink.add_address(index, address, prefix).await?;
+                self.held.insert(address, (interface, prefix));
             }
             Command::RemoveAddress { interface, address, prefix } => {
+                self.held.remove(&address);
                 let index = self.link(&interface).await?.index;
                 self.netlink.remove_address(index, address, prefix).await?;
             }
             Command::AddLocalRoute { address } => self.netlink.add_local_route(address).await?,
             Command::RemoveLocalRoute { address } => self.netlink.remove_local_route(address).await?,
             Command::Announce { interface, address, count } => {
-                if let IpAddr::V4(vip) = address {
-                    announce::announce(&self.link(&interface).await?, vip, count)?;
-                }
+                announce::announce(&self.link(&interface).await?, address, count)?;
             }
-            Command::Resolve { interface, address } => {
-                let index = self.link(&interface).await?.index;
-                self.resolver.resolve(index, address);
-            }
-            Command::Forget { interface, address } => {
-                let index = self.link(&interface).await?.index;
-                self.resolver.forget(index, address);
+            Command::Resolve { address } => self.resolve(address).await,
+            Command::Forget { address } => {
+                self.forget(address);
+                self.detach_unused()?;
             }
             Command::Probe { backend, id, target, kind, timeout } => {
                 let ends = self.probes.clone();
@@ -162,20 +173,16 @@ impl Executor {
         Ok(())
     }
 
-    async fn attach(&mut self, interface: &str) -> Result<(), ExecuteError> {
-        let link = self.netlink.link(interface).await?;
-        self.links.insert(interface.to_owned(), link.clone());
-        let address = match self.own_address {
-            Some(address) if self.netlink.on_link(link.index, address).await? => Some(address),
-            _ => self.netlink.own_address(link.index).await?,
-        };
-        Ok(self.datapath.attach(link, address)?)
+    /// A neighbour on one of the attached interfaces, by the interface's name; `None` if it is not known where it answers.
+    pub(super) fn next_hop(&self, neighbour: Neighbour) -> Option<NextHop> {
+        let link = self.attached(neighbour.index)?;
+        Some(NextHop { interface: link.name.clone(), mac: neighbour.mac? })
     }
 
-    /// The interface as it was when it was attached, or as it is now.
-    async fn link(&mut self, interface: &str) -> Result<Link, ExecuteError> {
-        match self.links.get(interface) {
-            Some(link) => Ok(link.clone()),
+    /// The interface as it is known if it is attached, or as it is now.
+    async fn link(&self, interface: &str) -> Result<Link, ExecuteError> {
+        match self.datapath.interfaces().get(interface) {
+            Some(interface) => Ok(interface.link.clone()),
             None => Ok(self.netlink.link(interface).await?),
         }
     }

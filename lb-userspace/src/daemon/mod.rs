@@ -1,32 +1,40 @@
 //! pivotd's loop: the world's events into the controller, its commands into the world.
 //!
 //! - [`start`]: what is checked before anything is touched, and the taking over of what an earlier pivotd left.
-//! - [`execute`]: commands to the adapters.
+//! - [`execute`]: commands to the adapters; [`segments`]: interfaces as they come and go; [`ways`]: what leads to backends.
+//! - [`fill`]: how full the flow table is.
 //! - [`answer`]: the API's questions.
 //! - [`error`]: why pivotd ends, and its exit codes.
 
 pub mod answer;
 pub mod error;
 pub mod execute;
+mod fill;
+mod segments;
 pub mod start;
+mod ways;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
 
 use crate::api;
 use crate::api::error::ApiError;
 use crate::core::config::Config;
+use crate::core::config::model::TableSizes;
 use crate::core::controller::Controller;
 use crate::core::event::{Event, Now};
 use crate::core::view::ReloadView;
 use crate::io::instance::Instance;
-use crate::io::netlink::Neighbour;
+use crate::io::netlink::{Change, Neighbour};
+use crate::tables::occupancy::{self, Occupancy};
 
 use self::error::DaemonError;
 use self::execute::{ExecuteError, Executor, ProbeEnd};
+use self::fill::Fill;
 
 /// What pivotd is started with.
 #[derive(Debug, Clone)]
@@ -54,6 +62,8 @@ pub struct Daemon {
     adopted: bool,
     probes: mpsc::UnboundedReceiver<ProbeEnd>,
     neighbours: mpsc::UnboundedReceiver<Neighbour>,
+    changes: mpsc::UnboundedReceiver<Change>,
+    fill: Fill,
 }
 
 /// Runs pivotd until it is told to stop (SIGTERM, SIGINT), then hands everything back.
@@ -80,6 +90,11 @@ impl Daemon {
         let mut terminate = signal(SignalKind::terminate()).map_err(signal_error)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(signal_error)?;
         let mut hangup = signal(SignalKind::hangup()).map_err(signal_error)?;
+        let (walked, mut walks) = mpsc::unbounded_channel::<Occupancy>();
+        let mut walk = tokio::time::interval(fill::INTERVAL);
+        walk.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut arrange = tokio::time::interval(fill::ARRANGE);
+        arrange.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tracing::info!(host = self.host, instance = self.options.instance, adopted = self.adopted, "pivotd is ready");
         loop {
             let wake = self.controller.deadline().map(|Now(at)| tokio::time::Instant::from_std(self.began + at));
@@ -96,7 +111,25 @@ impl Daemon {
                     continue;
                 }
                 Some(ProbeEnd { backend, id, outcome }) = self.probes.recv() => Event::ProbeEnded { backend, id, outcome },
-                Some(Neighbour { address, mac, .. }) = self.neighbours.recv() => Event::Neighbour { address, mac },
+                Some(neighbour) = self.neighbours.recv() => {
+                    Event::Neighbour { address: neighbour.address, next_hop: self.executor.next_hop(neighbour) }
+                }
+                Some(change) = self.changes.recv() => {
+                    self.executor.follow(change).await;
+                    continue;
+                }
+                Some(occupancy) = walks.recv() => {
+                    self.fill.take(occupancy).iter().for_each(|line| tracing::warn!("{line}"));
+                    continue;
+                }
+                _ = arrange.tick() => {
+                    self.executor.datapath.writer().arrange_flows();
+                    continue;
+                }
+                _ = walk.tick() => {
+                    self.walk(walked.clone());
+                    continue;
+                }
                 () = sleep_until(wake) => Event::Tick,
             };
             let commands = self.controller.handle(event, self.now());
@@ -106,6 +139,16 @@ impl Daemon {
         // A server that panicked has nothing to stop.
         let _ = server.await;
         Ok(())
+    }
+
+    /// Walks through the flow table beside everything else: that may take tens of milliseconds.
+    fn walk(&self, walked: mpsc::UnboundedSender<Occupancy>) {
+        let writer = self.executor.datapath.writer();
+        let (flows, now) = (writer.memory().flows.clone(), writer.clock().now());
+        tokio::task::spawn_blocking(move || {
+            // The daemon is stopping: nobody waits for it.
+            let _ = walked.send(occupancy::sweep(&flows, now));
+        });
     }
 
     fn now(&self) -> Now {
@@ -130,19 +173,21 @@ impl Daemon {
         start::check(&config, &self.host, &self.executor.netlink)
             .await
             .map_err(|error| ApiError::invalid(error.to_string()))?;
-        let changes = self.changes(&config);
+        let (changes, new_flows) = (self.changes(&config), config.tables.new_flows);
         let mut candidate = self.controller.clone();
         let commands = candidate.handle(Event::Configure(Box::new(config)), self.now());
         let refused = |error: ExecuteError| ApiError::conflict(error.to_string());
         self.executor.check(&commands).map_err(refused)?;
         self.executor.try_all(commands).await.map_err(refused)?;
+        self.executor.datapath.limit_new_flows(new_flows);
         self.controller = candidate;
         Ok(ReloadView { changes })
     }
 
     fn changes(&self, new: &Config) -> Vec<String> {
         let mut changes = self.controller.config().map(|old| crate::core::config::diff(old, new)).unwrap_or_default();
-        if self.controller.config().is_some_and(|old| old.tables != new.tables) {
+        let sizes = |config: &Config| TableSizes { new_flows: 0, ..config.tables.clone() };
+        if self.controller.config().is_some_and(|old| sizes(old) != sizes(new)) {
             changes.push("! sizes of tables change only when pivotd is stopped and started".to_owned());
         }
         changes

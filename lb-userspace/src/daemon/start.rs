@@ -1,6 +1,7 @@
 //! From options to a running daemon: everything is checked before anything is touched.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
@@ -13,14 +14,16 @@ use tokio::sync::mpsc;
 
 use super::error::DaemonError;
 use super::execute::Executor;
+use super::fill::Fill;
+use super::ways::Way;
 use super::{Daemon, Options};
 use crate::core::command::Command;
 use crate::core::config::{self, Config};
 use crate::core::controller::{AdoptedBackend, Controller};
-use crate::core::event::{Event, Now};
+use crate::core::event::{Event, NextHop, Now};
 use crate::io::datapath::Datapath;
 use crate::io::instance::Instance;
-use crate::io::netlink::Netlink;
+use crate::io::netlink::{Link, Netlink, NetlinkError};
 use crate::io::preflight;
 use crate::tables::sizes::Sizes;
 use crate::tables::writer::Adopted;
@@ -46,16 +49,18 @@ pub async fn start(options: Options) -> Result<Daemon, DaemonError> {
         Ok(datapath) => datapath,
         Err(error) => return Err(abandon(instance, error.into())),
     };
+    let changes = netlink.changes()?;
     let (resolver, neighbours) = netlink.neighbours()?;
     let (probe_ends, probes) = mpsc::unbounded_channel();
-    let own_address = config.hosts.iter().find(|h| h.name == host).map(|h| h.address);
+    let own_address = config.hosts.iter().find(|h| h.name == host).and_then(|h| h.addresses.first().copied());
     let adopted = datapath.adopted.clone();
     if adopted.is_some() && datapath.sizes != Sizes::of(&config.tables, cpus) {
         tracing::warn!("[tables] differs from the pinned maps that were taken over: it applies after a clean stop");
     }
+    let known = known(adopted.as_deref().unwrap_or_default(), &netlink).await;
     let seed = RandomState::new().hash_one(&host);
     let mut daemon = Daemon {
-        controller: Controller::new(host.clone(), adopted.iter().flatten().filter_map(backend).collect(), seed),
+        controller: Controller::new(host.clone(), known, seed),
         executor: Executor::new(datapath, netlink, resolver, probe_ends, own_address),
         options,
         host,
@@ -64,6 +69,8 @@ pub async fn start(options: Options) -> Result<Daemon, DaemonError> {
         adopted: adopted.is_some(),
         probes,
         neighbours,
+        changes,
+        fill: Fill::default(),
     };
     match daemon.configure(config).await {
         Ok(()) => Ok(daemon),
@@ -92,8 +99,10 @@ impl Daemon {
             .collect();
         let (configured, adopted): (Vec<IpAddr>, _) =
             (config.vips.iter().map(|vip| vip.address).collect(), self.executor.datapath.writer().vips());
+        let new_flows = config.tables.new_flows;
         let commands = self.controller.handle(Event::Configure(Box::new(config)), Now::default());
         self.executor.check(&commands)?;
+        self.executor.datapath.limit_new_flows(new_flows);
         self.executor.try_all(commands).await?;
         // A pivotd that was killed may have left them.
         self.executor.execute_all(not_held).await;
@@ -112,31 +121,54 @@ pub fn read_config(path: &Path) -> Result<Config, DaemonError> {
     config::parse(&text, &path.display().to_string()).map_err(DaemonError::Config)
 }
 
-/// Whether a checked configuration fits this host: its interfaces exist, and its `l2` backends are on their segments.
+/// Whether a checked configuration fits this host: its interfaces exist, and its `l2` backends are on segments of this
+/// host.
 ///
 /// # Errors
 /// [`DaemonError`] naming the VIP or the backend.
 pub async fn check(config: &Config, host: &str, netlink: &Netlink) -> Result<(), DaemonError> {
     check_host(config, host)?;
-    let mut links = HashMap::new();
+    let mut carriers: BTreeMap<&str, Link> = BTreeMap::new();
     for vip in &config.vips {
-        let link = netlink.link(&vip.interface).await?;
-        links.insert(vip.name.as_str(), link);
+        carriers.insert(&vip.interface, netlink.link(&vip.interface).await?);
     }
     let mut unreachable = Vec::new();
+    let mut judged: HashMap<IpAddr, Option<String>> = HashMap::new();
     for service in &config.services {
-        let Some(link) = links.get(service.vip.as_str()) else { continue };
         for backend in service.backends.iter().filter(|backend| backend.host != host) {
-            if !netlink.on_link(link.index, backend.address).await? {
-                unreachable.push(format!(
-                    "backend {}/{} at {} is not on the segment of {}: mode \"l2\" cannot reach it; \
-                     give it an address there, or the interface one in its network",
-                    service.name, backend.name, backend.address, link.name
-                ));
+            let address = backend.address;
+            if let Entry::Vacant(entry) = judged.entry(address) {
+                entry.insert(out_of_reach(address, carriers.values(), netlink).await?);
+            }
+            if let Some(why) = judged.get(&address).into_iter().flatten().next() {
+                unreachable.push(format!("backend {}/{} at {address} {why}", service.name, backend.name));
             }
         }
     }
     if unreachable.is_empty() { Ok(()) } else { Err(DaemonError::Unfit(unreachable.join("\n"))) }
+}
+
+/// Why an address is on no Ethernet segment of this host; `None` if it is on one.
+async fn out_of_reach(
+    address: IpAddr,
+    carriers: impl Iterator<Item = &Link>,
+    netlink: &Netlink,
+) -> Result<Option<String>, NetlinkError> {
+    let way = Way::from(netlink.route_to(address).await?);
+    if let Way::Neighbour { index } = way {
+        return match netlink.link_at(index).await {
+            Ok(_) => Ok(None),
+            Err(error @ NetlinkError::NotEthernet { .. }) => Ok(Some(format!("cannot be sent frames: {error}"))),
+            Err(error) => Err(error),
+        };
+    }
+    // An interface without a carrier has no routes yet.
+    for link in carriers {
+        if netlink.on_link(link.index, address).await? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(way.to_string()))
 }
 
 /// Opens the API's socket, for root and its group.
@@ -168,10 +200,25 @@ fn abandon(instance: Instance, error: DaemonError) -> DaemonError {
     error
 }
 
-fn backend(adopted: &Adopted) -> Option<AdoptedBackend> {
+/// What an earlier pivotd left, with the names of its interfaces.
+async fn known(adopted: &[Adopted], netlink: &Netlink) -> Vec<AdoptedBackend> {
+    let mut names = HashMap::new();
+    for (index, _) in adopted.iter().filter_map(|backend| backend.next_hop) {
+        if let Entry::Vacant(name) = names.entry(index) {
+            // An interface that is gone leads nowhere: its backends are looked for anew.
+            name.insert(netlink.link_at(index).await.ok().map(|link| link.name));
+        }
+    }
+    adopted.iter().filter_map(|backend| known_backend(backend, &names)).collect()
+}
+
+fn known_backend(adopted: &Adopted, names: &HashMap<u32, Option<String>>) -> Option<AdoptedBackend> {
     let (vip, service_port, protocol) = adopted.service;
     let (address, port) = (adopted.bound.ip(), adopted.bound.port());
-    Some(AdoptedBackend { vip, service_port, protocol, address, port, state: adopted.state?, mac: adopted.mac })
+    let (state, drained) = (adopted.state?, adopted.drained);
+    let named = |(index, mac)| Some(NextHop { interface: names.get(&index)?.clone()?, mac });
+    let next_hop = adopted.next_hop.and_then(named);
+    Some(AdoptedBackend { vip, service_port, protocol, address, port, state, drained, next_hop })
 }
 
 fn possible_cpus() -> Result<u32, String> {

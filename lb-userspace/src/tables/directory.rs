@@ -60,12 +60,13 @@ fn fits(entries: &[(u64, Slot)], pilot: u16, placed: &[Slot]) -> bool {
 mod tests {
     use super::*;
     use lb_common::wire::address::Address;
+    use lb_common::wire::directory::Idle;
     use std::net::{IpAddr, Ipv4Addr};
 
     fn entry(i: u32) -> Slot {
         let address = Address::from(IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + i / 50)));
         let key = Key::new(address, ((i % 50) as u16 + 1).to_be(), 6);
-        Slot { address, l4: key.l4, service: i as u16, vip: 0, reserved: 0 }
+        Slot { address, l4: key.l4, service: i as u16, vip: 0, idle: Idle::default() }
     }
 
     fn find(directory: &Directory, key: &Key) -> Slot {

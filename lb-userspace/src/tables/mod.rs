@@ -1,9 +1,12 @@
 //! The packet path's tables from user space: the same writer and reader over mapped kernel memory and over ordinary
 //! memory, so that what is tested without privileges is what runs.
 
+pub mod clock;
 pub mod directory;
+pub mod explain;
 pub mod lines;
 pub mod memory;
+pub mod occupancy;
 pub mod region;
 pub mod sizes;
 pub mod writer;

@@ -25,6 +25,11 @@ enum Backing<T> {
     Mapped(MmapRaw),
 }
 
+// SAFETY: the memory is reached through `&T` alone, or through `&mut self`; it belongs to no thread.
+unsafe impl<T: Send> Send for Region<T> {}
+// SAFETY: shared access gives `&T` only.
+unsafe impl<T: Sync> Sync for Region<T> {}
+
 impl<T> Region<T> {
     /// `len` records on the heap.
     pub fn heap(len: usize, record: impl Fn() -> T) -> Self {

@@ -8,8 +8,9 @@ use lb_userspace::api::error::ApiError;
 use lb_userspace::api::request::Request;
 use lb_userspace::api::server::serve;
 use lb_userspace::core::event::DrainTarget;
+use lb_userspace::core::explain::Question;
 use lb_userspace::core::view::{
-    BackendState, BackendView, DrainView, DrainedView, FlowView, MapEntry, MapView, ReloadView, Status,
+    BackendState, BackendView, DrainView, DrainedView, ExplainView, FlowView, MapEntry, MapView, ReloadView, Status,
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -76,6 +77,7 @@ pub(crate) async fn answer_all(mut requests: mpsc::Receiver<Request>) {
             Request::Services(answer) => drop(answer.send(Ok(fixture::<Status>("status").services))),
             Request::Backends(answer) => drop(answer.send(Ok(backends()))),
             Request::Flows { limit, service, answer } => drop(answer.send(flows(limit, service.as_deref()))),
+            Request::Explain { question, answer } => drop(answer.send(explained(&question))),
             Request::Maps(answer) => drop(answer.send(Ok(fixture::<Vec<MapView>>("maps")))),
             Request::MapDump { name, limit, answer } => drop(answer.send(entries(&name, limit))),
             Request::Drain { target, drain, answer } => drop(answer.send(drained(&target, drain))),
@@ -89,6 +91,16 @@ pub(crate) fn reloaded() -> Result<ReloadView, ApiError> {
     let text = "/etc/pivot/pivot.toml: 2 errors\n  line 3, column 1: unknown key 'prot'\n  line 9, column 8: port 0";
     let details = json!([{"line": 3, "column": 1}, {"line": 9, "column": 8}]);
     Err(ApiError::invalid(text).with_details(details))
+}
+
+/// The explanation of the one packet that is known.
+fn explained(question: &Question) -> Result<ExplainView, ApiError> {
+    let known: ExplainView = fixture("explain");
+    if question.packet() == known.packet && question.as_holder == known.as_holder {
+        Ok(known)
+    } else {
+        Err(ApiError::conflict(format!("no explanation of {} as holder {}", question.packet(), question.as_holder)))
+    }
 }
 
 /// Many flows, unless those of one service are asked for.

@@ -1,104 +1,121 @@
-//! Loads the packet path with filled tables and pins its program, for `xdpbench` to measure.
+//! Loads the packet path with filled tables, pinned for `xdpbench` to measure, and says what came out.
+//!
+//! `cargo xtask bench path` builds both and runs this. Without `path` or `scale`, xdpbench is run with arguments of one's
+//! own.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
-use clap::Parser;
-use lb_userspace::core::config::model::{Mode, Protocol, TableSizes};
-use lb_userspace::core::event::{BackendKey, Mac};
-use lb_userspace::core::plan::{BackendImage, Image, ServiceImage, VipImage};
-use lb_userspace::core::view::BackendState;
-use lb_userspace::io::datapath::{grace, load};
-use lb_userspace::tables::sizes::Sizes;
-use lb_userspace::tables::writer::Writer;
+use anyhow::bail;
+use clap::{Parser, Subcommand};
+use pivot_tests::bench::bpffs::Bpffs;
+use pivot_tests::bench::interrupt::Interruptible;
+use pivot_tests::bench::loaded::{Fill, Loaded};
+use pivot_tests::bench::{path, scale};
+use serde_json::Value;
+use tokio::process::Command;
 
 /// Runs xdpbench over pivot's XDP program, beside the reference.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Args {
+    #[command(subcommand)]
+    suite: Option<Suite>,
     /// The xdpbench binary.
-    #[arg(long)]
-    xdpbench: PathBuf,
+    #[arg(long, required = true)]
+    xdpbench: Option<PathBuf>,
     /// Services in the directory.
     #[arg(long, default_value_t = 1)]
     services: u16,
     /// Backends of the measured service.
     #[arg(long, default_value_t = 100)]
     backends: u16,
-    /// Flows in each CPU's cache.
-    #[arg(long, default_value_t = TableSizes::default().flow_cache)]
-    flow_cache: u32,
+    /// Flows in the flow table.
+    #[arg(long, default_value_t = 2_097_152)]
+    flows: u32,
     /// Passed on to xdpbench.
     #[arg(last = true)]
     rest: Vec<String>,
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
-    let pins = tempfile::Builder::new().prefix("pivot-bench-").tempdir_in("/sys/fs/bpf").context("bpffs")?;
-    let tables = TableSizes {
-        services: u32::from(args.services) + 1,
-        maglev: if args.services > 100 { 4099 } else { 65_537 },
-        flow_cache: args.flow_cache,
-        ..TableSizes::default()
-    };
-    let loaded = load::load(pins.path(), &Sizes::of(&tables, cpus()?))?;
-    let mut writer = Writer::new(loaded.memory, Box::new(grace::wait));
-    writer.set_link("lo", 1, Mac([2, 0, 0, 0, 0, 1]), None)?;
-    writer.apply(&image(args.services, args.backends, tables.maglev))?;
-    let program = pins.path().join("xdp");
-    let mut programs = loaded.programs;
-    for name in load::PROGRAMS {
-        let info = programs.program(name).context(name)?.info()?;
-        eprintln!("{name}: {:?} instructions verified", info.verified_instruction_count());
-    }
-    programs.program_mut("pivot_xdp").context("pivot_xdp")?.pin(&program)?;
-    let status = Command::new(&args.xdpbench)
-        .arg("-R")
-        .arg("-p")
-        .arg(format!("pivot={}", program.display()))
-        .args(&args.rest)
-        .status()
-        .with_context(|| args.xdpbench.display().to_string())?;
-    for verdict in lb_common::path::verdict::Verdict::ALL {
-        let packets = writer.memory().verdict_packets(*verdict);
-        if packets > 0 {
-            eprintln!("{}: {packets}", verdict.name());
+#[derive(Subcommand)]
+enum Suite {
+    /// The cases that have a limit.
+    Path {
+        #[command(flatten)]
+        options: Options,
+        /// Folder in which the raw figures are kept.
+        #[arg(long)]
+        keep: Option<PathBuf>,
+    },
+    /// The same flow in tables of several sizes, and the build of a Maglev table.
+    Scale {
+        #[command(flatten)]
+        options: Options,
+    },
+}
+
+#[derive(clap::Args)]
+struct Options {
+    /// The xdpbench binary.
+    #[arg(long)]
+    xdpbench: PathBuf,
+    /// Timed runs of each case, 15 or more.
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u32).range(15..=499))]
+    runs: u32,
+    /// Print one JSON object; the table goes to standard error.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pivot-bench: {error:#}");
+            ExitCode::FAILURE
         }
     }
-    if !status.success() {
-        bail!("xdpbench: {status}");
+}
+
+fn run(args: Args) -> anyhow::Result<()> {
+    let mut interruptible = Interruptible::watch()?;
+    match args.suite {
+        Some(Suite::Path { options, keep }) => {
+            let report = path::Report::measure(&options.xdpbench, &mut interruptible, options.runs)?;
+            print(&options, &report.table(), &report.json());
+            keep.map_or(Ok(()), |folder| report.keep(&folder))
+        }
+        Some(Suite::Scale { options }) => {
+            let report = scale::Report::measure(&options.xdpbench, &mut interruptible, options.runs)?;
+            print(&options, &report.table(), &report.json());
+            Ok(())
+        }
+        None => raw(&args, &mut interruptible),
+    }
+}
+
+fn print(options: &Options, table: &str, json: &Value) {
+    if options.json {
+        eprint!("{table}");
+        println!("{json}");
+    } else {
+        print!("{table}");
+    }
+}
+
+fn raw(args: &Args, interruptible: &mut Interruptible) -> anyhow::Result<()> {
+    let Some(xdpbench) = &args.xdpbench else { bail!("--xdpbench is missing") };
+    let bpffs = Bpffs::mounted()?;
+    let fill = Fill { services: args.services, backends: args.backends, flows: args.flows };
+    let pivot = Loaded::new(&bpffs, fill)?;
+    pivot.print_programs()?;
+    let mut command = Command::new(xdpbench);
+    command.arg("-R").arg("-p").arg(format!("pivot={}", pivot.program().display())).args(&args.rest);
+    let output = interruptible.run(&mut command)?;
+    pivot.print_verdicts();
+    if !output.status.success() {
+        bail!("{}: {}", xdpbench.display(), output.status);
     }
     Ok(())
-}
-
-fn cpus() -> anyhow::Result<u32> {
-    Ok(aya::util::nr_cpus().map_err(|(what, error)| anyhow::anyhow!("{what}: {error}"))? as u32)
-}
-
-fn image(services: u16, backends: u16, slots: u32) -> Image {
-    let vip = VipImage { name: "vip".into(), address: IpAddr::from([10, 200, 5, 1]), held: true };
-    let service = |i: u16| ServiceImage {
-        name: format!("s{i}"),
-        vip: vip.name.clone(),
-        port: 80 + i,
-        protocol: Protocol::Tcp,
-        backends: (0..if i == 0 { backends } else { 1 }).map(|b| backend(i, b)).collect(),
-        table: (0..slots).map(|slot| if i == 0 { (slot % u32::from(backends)) as u16 } else { 0 }).collect(),
-    };
-    Image { services: (0..services).map(service).collect(), vips: vec![vip] }
-}
-
-fn backend(service: u16, backend: u16) -> BackendImage {
-    let [high, low] = backend.to_be_bytes();
-    BackendImage {
-        key: BackendKey { service: format!("s{service}"), backend: format!("b{backend}") },
-        address: IpAddr::from([10, 201, high, low]),
-        port: 80,
-        mode: Mode::L2,
-        local: false,
-        state: BackendState::Up,
-        mac: Some(Mac([2, 0, 0, 1, high, low])),
-    }
 }

@@ -1,13 +1,13 @@
-//! What runs inside a lab as a process of its own: the backend's service, and a load for people to start by hand.
+//! What runs inside a lab as a process of its own: the backends' services, and a load for people to start by hand.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
-use pivot_tests::lab::{Load, http};
+use clap::{Args, Parser, Subcommand};
+use pivot_tests::lab::{Load, http, stream, udp};
 
-/// Service and client of pivot's lab
+/// Services and client of pivot's lab
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -17,14 +17,11 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Answer HTTP requests with this service's name and the client's address
-    ServeHttp {
-        /// Address and port to listen on
-        #[arg(long, value_name = "IP:PORT")]
-        bind: SocketAddr,
-        /// Name to answer with
-        #[arg(long)]
-        name: String,
-    },
+    ServeHttp(Service),
+    /// Send, take in or send back bytes over TCP
+    ServeStream(Service),
+    /// Answer datagrams from the address they were sent to
+    ServeUdp(Service),
     /// Send HTTP requests, each over a fresh connection; exit with 1 if one failed
     Client {
         /// Where to connect to
@@ -42,6 +39,17 @@ enum Command {
     },
 }
 
+/// A service
+#[derive(Debug, Args)]
+struct Service {
+    /// Address and port to be bound to; may be repeated
+    #[arg(long, value_name = "IP:PORT", required = true)]
+    bind: Vec<SocketAddr>,
+    /// Name to answer with
+    #[arg(long)]
+    name: String,
+}
+
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(code) => code,
@@ -54,9 +62,17 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::ServeHttp { bind, name } => {
+        Command::ServeHttp(Service { bind, name }) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(http::serve(name, bind))?;
+            runtime.block_on(http::serve(name, &bind))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::ServeStream(Service { bind, name }) => {
+            stream::serve(&name, &bind)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::ServeUdp(Service { bind, name }) => {
+            udp::serve(&name, &bind)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Client { target, requests, concurrency, json } => {

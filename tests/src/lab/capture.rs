@@ -2,7 +2,6 @@
 //!
 //! On a port of the switch it sees everything the host behind that port sends, whatever pivot's programs do there.
 
-use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +9,11 @@ use std::thread::{self, JoinHandle};
 use std::{io, mem};
 
 use anyhow::{Context as _, Result};
-use lb_userspace::core::event::Mac;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType};
 
+use super::frame::Frame;
 use super::netns::Namespace;
 
 /// A capture under way; ended, and its frames lost, when dropped.
@@ -22,23 +21,6 @@ use super::netns::Namespace;
 pub struct Capture {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<Vec<Frame>>>>,
-}
-
-/// A captured Ethernet frame.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame(pub Vec<u8>);
-
-/// An ARP packet for IPv4 over Ethernet (RFC 826).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Arp {
-    /// 1 request, 2 reply.
-    pub operation: u16,
-    /// Sender's hardware address.
-    pub sender_mac: Mac,
-    /// Sender's protocol address.
-    pub sender: Ipv4Addr,
-    /// Target's protocol address.
-    pub target: Ipv4Addr,
 }
 
 /// Bytes kept of each frame: all headers.
@@ -81,48 +63,20 @@ impl Drop for Capture {
     }
 }
 
-impl Frame {
-    /// Who sent it.
-    pub fn source(&self) -> Option<Mac> {
-        Some(Mac(self.field(6)?))
-    }
-
-    /// The ARP packet in it, if it is one.
-    pub fn arp(&self) -> Option<Arp> {
-        if self.field(12)? != [0x08, 0x06] {
-            return None;
-        }
-        Some(Arp {
-            operation: u16::from_be_bytes(self.field(20)?),
-            sender_mac: Mac(self.field(22)?),
-            sender: Ipv4Addr::from(self.field::<4>(28)?),
-            target: Ipv4Addr::from(self.field::<4>(38)?),
-        })
-    }
-
-    /// IPv4 source address and TCP ports, source first, if it is a first fragment of TCP over IPv4.
-    pub fn tcp(&self) -> Option<(Ipv4Addr, [u16; 2])> {
-        let [version_and_length] = self.field(14)?;
-        let is_tcp = self.field(12)? == [0x08, 0x00] && self.field(23)? == [6];
-        let header = usize::from(version_and_length & 0x0f) * 4;
-        let [a, b, c, d] = self.field(14 + header)?;
-        let ports = [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])];
-        is_tcp.then_some((Ipv4Addr::from(self.field::<4>(26)?), ports))
-    }
-
-    fn field<const N: usize>(&self, offset: usize) -> Option<[u8; N]> {
-        self.0.get(offset..offset + N)?.try_into().ok()
-    }
-}
-
 /// A socket that receives every frame of one interface.
 fn open(interface: &str) -> io::Result<OwnedFd> {
     // Protocol 0: nothing is received before the socket is bound to the interface.
     let socket = rustix::net::socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
-    let index = rustix::net::netdevice::name_to_index(&socket, interface)?;
+    bind_to(&socket, interface, libc::ETH_P_ALL as u16)?;
+    Ok(socket)
+}
+
+/// Binds a packet socket to an interface; it receives frames of this Ethernet type from then on, none if that is 0.
+pub(super) fn bind_to(socket: &OwnedFd, interface: &str, ethertype: u16) -> io::Result<()> {
+    let index = rustix::net::netdevice::name_to_index(socket, interface)?;
     let address = libc::sockaddr_ll {
         sll_family: libc::AF_PACKET as u16,
-        sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
+        sll_protocol: ethertype.to_be(),
         sll_ifindex: index.cast_signed(),
         sll_hatype: 0,
         sll_pkttype: 0,
@@ -132,7 +86,7 @@ fn open(interface: &str) -> io::Result<OwnedFd> {
     let length = mem::size_of_val(&address) as libc::socklen_t;
     // SAFETY: the address is a whole sockaddr_ll that outlives the call, and its length is given with it.
     match unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) } {
-        0 => Ok(socket),
+        0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
 }
@@ -155,23 +109,5 @@ fn receive(socket: &OwnedFd, stop: &AtomicBool, wanted: &dyn Fn(&Frame) -> bool)
         if wanted(&frame) {
             frames.push(frame);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_an_arp_reply() {
-        let mut bytes = vec![0xff; 6];
-        bytes.extend([2, 0, 0, 0, 0, 1, 0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 2]);
-        bytes.extend([2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 2, 0, 0, 0, 0, 2, 10, 0, 0, 2]);
-        let frame = Frame(bytes);
-        let sender_mac = Mac([2, 0, 0, 0, 0, 1]);
-        let (sender, target) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
-        assert_eq!(frame.arp(), Some(Arp { operation: 2, sender_mac, sender, target }));
-        assert_eq!(frame.tcp(), None);
-        assert_eq!(Frame(frame.0[..41].to_vec()).arp(), None);
     }
 }

@@ -1,13 +1,13 @@
 //! The usual cluster: a lab, an HTTP service on every controller, one pivotd on each, all of them balancing the VIP.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Result;
 use lb_userspace::core::view::BackendState;
 
-use super::VIP;
 use super::config::ConfigText;
+use super::family::Family;
 use super::load::Load;
 use super::node::Node;
 use super::pivotd::Pivotd;
@@ -32,6 +32,8 @@ pub struct Cluster {
     pub servers: BTreeMap<String, Process>,
     /// The network.
     pub lab: Lab,
+    /// Family of the VIP that [`Cluster::vip`] names.
+    pub family: Family,
 }
 
 impl Cluster {
@@ -40,15 +42,35 @@ impl Cluster {
         Self::build(Topology::default(), |config| config)
     }
 
+    /// The same with a VIP of this family.
+    pub fn web_in(family: Family) -> Result<Self> {
+        Self::build_in(family, Topology::default(), |config| config)
+    }
+
     /// The same on another topology or with another configuration than [`web_config`].
     pub fn build(topology: Topology, configure: impl FnOnce(ConfigText) -> ConfigText) -> Result<Self> {
+        Self::build_in(Family::V4, topology, configure)
+    }
+
+    /// The same with a VIP of this family.
+    pub fn build_in(
+        family: Family,
+        topology: Topology,
+        configure: impl FnOnce(ConfigText) -> ConfigText,
+    ) -> Result<Self> {
         let lab = Lab::build(topology)?;
-        let config = configure(web_config(&lab));
-        let serve = |host: &Node| Ok((host.name.clone(), host.serve_http(BACKEND_PORT)?));
+        let config = configure(web_config_in(&lab, family));
+        Self::start(lab, config, |host| host.serve_http(BACKEND_PORT))
+    }
+
+    /// Starts another service than the usual one on every controller of a lab, and pivotd with this configuration.
+    pub fn start(lab: Lab, config: ConfigText, serve: impl Fn(&Node) -> Result<Process>) -> Result<Self> {
+        let family = config.family;
+        let serve = |host: &Node| Ok((host.name.clone(), serve(host)?));
         let servers = lab.hosts().map(serve).collect::<Result<_>>()?;
         let daemons = lab.pivotd_everywhere(config)?;
         let daemons = daemons.into_iter().map(|daemon| (daemon.host().name.clone(), daemon)).collect();
-        let cluster = Self { daemons, servers, lab };
+        let cluster = Self { daemons, servers, lab, family };
         cluster.holder().await_all_up()?;
         Ok(cluster)
     }
@@ -75,12 +97,17 @@ impl Cluster {
 
     /// Where clients find the service.
     pub fn vip(&self) -> SocketAddr {
-        (VIP, SERVICE_PORT).into()
+        (self.family.vip(), SERVICE_PORT).into()
     }
 
     /// A gentle load from the client on the VIP.
     pub fn gentle_load(&self) -> Load {
         Load::gently_to(self.vip())
+    }
+
+    /// The address of the client that services of this cluster see.
+    pub fn client_address(&self) -> IpAddr {
+        self.client().address_in(self.family)
     }
 
     /// Kills the service of a host (SIGKILL); its health is for pivot to find out.
@@ -99,8 +126,13 @@ impl Cluster {
     }
 }
 
-/// The service `web` on every controller of the lab.
+/// The service `web` on every controller of the lab, on the VIP of IPv4.
 pub fn web_config(lab: &Lab) -> ConfigText {
+    web_config_in(lab, Family::V4)
+}
+
+/// The same on the VIP of a family.
+pub fn web_config_in(lab: &Lab, family: Family) -> ConfigText {
     let hosts: Vec<&str> = lab.hosts().map(|host| host.name.as_str()).collect();
-    ConfigText::new(lab, HOLDER).service("web", SERVICE_PORT, BACKEND_PORT, &hosts)
+    ConfigText::new(lab, HOLDER).of(family).service("web", SERVICE_PORT, BACKEND_PORT, &hosts)
 }

@@ -1,22 +1,26 @@
-//! pivotd's configuration for a lab, as text: one VIP, its services, all controllers of the lab as hosts.
+//! pivotd's configuration for a lab, as text: its VIPs, their services, all controllers of the lab as hosts.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use super::VIP;
-use super::node::INTERFACE;
+use super::family::{Family, Segment};
+use super::node::{INTERFACE, Node};
 use super::topology::Lab;
 
 /// A configuration under construction; its `Display` is the TOML.
 #[derive(Debug, Clone)]
 pub struct ConfigText {
-    hosts: Vec<(String, Ipv4Addr)>,
-    /// Host that holds the VIP.
+    hosts: Vec<Node>,
+    /// Family of the VIP of services that are added. Hosts have addresses of all families that services have.
+    pub family: Family,
+    /// Host that holds the VIPs.
     pub holder: String,
-    /// Interface that carries the VIP.
+    /// Interface that carries the VIPs.
     pub interface: String,
-    /// Services on the VIP.
+    /// Services on the VIPs.
     pub services: Vec<ServiceText>,
+    /// Lines below `[tables]`.
+    pub tables: String,
 }
 
 /// One `[[service]]`.
@@ -24,14 +28,20 @@ pub struct ConfigText {
 pub struct ServiceText {
     /// Its name.
     pub name: String,
+    /// Family of its VIP.
+    pub family: Family,
     /// Port on the VIP.
     pub port: u16,
     /// Port that its backends are bound to.
     pub backend_port: u16,
     /// Hosts that it runs on.
     pub backends: Vec<String>,
+    /// Segment of the addresses that they are reached at.
+    pub segment: Segment,
     /// Value of `check`: an inline table.
     pub check: String,
+    /// Further lines: `protocol`, `affinity`, `idle_timeout`.
+    pub more: String,
 }
 
 /// Checks fast enough for a test to wait for: a dead backend is down within half a second.
@@ -41,11 +51,19 @@ impl ConfigText {
     /// All controllers of the lab, the VIP 10.77.0.100 held by `holder`, no service yet.
     pub fn new(lab: &Lab, holder: &str) -> Self {
         Self {
-            hosts: lab.hosts().map(|host| (host.name.clone(), host.address)).collect(),
+            hosts: lab.hosts().cloned().collect(),
+            family: Family::V4,
             holder: holder.to_owned(),
             interface: INTERFACE.to_owned(),
             services: Vec::new(),
+            tables: String::new(),
         }
+    }
+
+    /// From now on services are on the VIP of this family.
+    #[must_use]
+    pub fn of(self, family: Family) -> Self {
+        Self { family, ..self }
     }
 
     /// Adds a service that runs on `backends`, checked often.
@@ -53,36 +71,114 @@ impl ConfigText {
     pub fn service(mut self, name: &str, port: u16, backend_port: u16, backends: &[&str]) -> Self {
         self.services.push(ServiceText {
             name: name.to_owned(),
+            family: self.family,
             port,
             backend_port,
             backends: backends.iter().map(|&host| host.to_owned()).collect(),
+            segment: Segment::First,
             check: FAST_CHECK.to_owned(),
+            more: String::new(),
         });
         self
+    }
+
+    /// The same of UDP, unchecked: it binds the VIP's port.
+    #[must_use]
+    pub fn udp_service(mut self, name: &str, port: u16, backends: &[&str]) -> Self {
+        self = self.service(name, port, port, backends).with("protocol = \"udp\"");
+        if let Some(service) = self.services.last_mut() {
+            service.check = "{ type = \"none\" }".to_owned();
+        }
+        self
+    }
+
+    /// Adds a line to the service that was added last.
+    #[must_use]
+    pub fn with(mut self, line: &str) -> Self {
+        if let Some(service) = self.services.last_mut() {
+            service.more += &format!("{line}\n");
+        }
+        self
+    }
+
+    /// Has the backends of the service that was added last reached at their addresses on a segment.
+    #[must_use]
+    pub fn reached_on(mut self, segment: Segment) -> Self {
+        if let Some(service) = self.services.last_mut() {
+            service.segment = segment;
+        }
+        self
+    }
+
+    /// Adds a line to `[tables]`.
+    #[must_use]
+    pub fn table(mut self, line: &str) -> Self {
+        self.tables += &format!("{line}\n");
+        self
+    }
+
+    fn families(&self) -> impl Iterator<Item = Family> {
+        let used =
+            |family: &Family| *family == self.family || self.services.iter().any(|service| service.family == *family);
+        Family::ALL.into_iter().filter(used)
+    }
+
+    /// Backends by the hosts' names, or by their addresses where they are not the hosts'.
+    fn backends(&self, service: &ServiceText) -> String {
+        let backend = |name: &String| match self.hosts.iter().find(|host| host.name == *name) {
+            Some(host) if service.segment != Segment::First => {
+                format!("{{ host = {name:?}, address = \"{}\" }}", host.address_on(service.segment, service.family))
+            }
+            _ => format!("{name:?}"),
+        };
+        let backends: Vec<String> = service.backends.iter().map(backend).collect();
+        format!("[{}]", backends.join(", "))
     }
 }
 
 impl fmt::Display for ConfigText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, address) in &self.hosts {
-            writeln!(f, "[[host]]\nname = {name:?}\naddress = \"{address}\"\n")?;
+        for host in &self.hosts {
+            let addresses: Vec<IpAddr> = self.families().map(|family| host.address_in(family)).collect();
+            writeln!(f, "[[host]]\nname = {:?}\naddress = {}\n", host.name, one_or_list(&addresses))?;
+        }
+        if !self.tables.is_empty() {
+            writeln!(f, "[tables]\n{}", self.tables)?;
         }
         let Self { interface, holder, .. } = self;
-        writeln!(
-            f,
-            "[[vip]]\nname = \"internal\"\naddress = \"{VIP}\"\ninterface = {interface:?}\nholder = {holder:?}"
-        )?;
-        self.services.iter().try_for_each(|service| service.fmt(f))
+        for family in self.families() {
+            let (name, address) = (vip_name(family), family.vip());
+            writeln!(
+                f,
+                "[[vip]]\nname = {name:?}\naddress = \"{address}\"\ninterface = {interface:?}\nholder = {holder:?}"
+            )?;
+        }
+        for service in &self.services {
+            let ServiceText { name, family, port, backend_port, check, more, .. } = service;
+            let (vip, backends) = (vip_name(*family), self.backends(service));
+            write!(f, "\n[[service]]\nname = {name:?}\nvip = {vip:?}\nport = {port}\n")?;
+            if backend_port != port {
+                writeln!(f, "backend_port = {backend_port}")?;
+            }
+            write!(f, "check = {check}\nbackends = {backends}\n{more}")?;
+        }
+        Ok(())
     }
 }
 
-impl fmt::Display for ServiceText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, port, backend_port, backends, check } = self;
-        write!(
-            f,
-            "\n[[service]]\nname = {name:?}\nvip = \"internal\"\nport = {port}\nbackend_port = {backend_port}\n"
-        )?;
-        writeln!(f, "check = {check}\nbackends = {backends:?}")
+/// Name of the VIP of a family.
+fn vip_name(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "internal",
+        Family::V6 => "internal6",
+    }
+}
+
+/// One address as a string, several as a list of them.
+fn one_or_list(addresses: &[IpAddr]) -> String {
+    let quoted: Vec<String> = addresses.iter().map(|address| format!("\"{address}\"")).collect();
+    match &quoted[..] {
+        [one] => one.clone(),
+        several => format!("[{}]", several.join(", ")),
     }
 }

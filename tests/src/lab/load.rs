@@ -2,7 +2,7 @@
 //!
 //! A failure here is what a user would call one: refused, reset, silent for too long, or not an answer.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
@@ -23,6 +23,8 @@ use super::request;
 pub struct Load {
     /// Where to connect to.
     pub target: SocketAddr,
+    /// The client's address; `None`: the one that the kernel chooses.
+    pub from: Option<IpAddr>,
     /// How many requests in all; `None`: until stopped.
     pub requests: Option<usize>,
     /// How many at the same time.
@@ -50,7 +52,7 @@ struct Shared {
 impl Load {
     /// Requests as fast as eight clients get their answers, until stopped or limited.
     pub fn to(target: impl Into<SocketAddr>) -> Self {
-        Self { target: target.into(), requests: None, concurrency: 8, pause: Duration::ZERO, pad: 0 }
+        Self { target: target.into(), from: None, requests: None, concurrency: 8, pause: Duration::ZERO, pad: 0 }
     }
 
     /// A gentle load that leaves the machine time for other things: four clients that rest 5 ms after each request.
@@ -62,6 +64,12 @@ impl Load {
     #[must_use]
     pub fn requests(self, requests: usize) -> Self {
         Self { requests: Some(requests), ..self }
+    }
+
+    /// The same from this address of the client.
+    #[must_use]
+    pub fn from(self, address: impl Into<IpAddr>) -> Self {
+        Self { from: Some(address.into()), ..self }
     }
 
     /// The same with longer answers.
@@ -110,7 +118,7 @@ impl Load {
 
     async fn fresh_connection(self, port: &mut Option<u16>) -> Result<Answer> {
         request::within_patience("the answer", async {
-            let connecting = request::begin_connecting(self.target)?;
+            let connecting = request::begin_connecting(self.from, self.target)?;
             *port = connecting.local_addr().ok().map(|address| address.port());
             let (mut sender, _connection) = request::finish_connecting(connecting, self.target).await?;
             request::exchange(&mut sender, self.pad, "close").await

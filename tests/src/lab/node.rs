@@ -1,7 +1,7 @@
-//! One host of a lab: its namespace, address and MAC, and what can be asked of it.
+//! One host of a lab: its namespace, addresses and MAC, and what can be asked of it.
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Sub;
 use std::process::Command;
 use std::sync::Arc;
@@ -9,25 +9,43 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use lb_userspace::core::event::Mac;
 
+use super::family::{Family, Segment};
 use super::netns::Namespace;
 use super::process::Process;
 
-/// The one interface of every host, inside its namespace.
+/// The interface of every host on its (first) segment, inside its namespace.
 pub const INTERFACE: &str = "eth0";
+
+/// That on the second segment, where a lab has one; the router's towards the client.
+pub const SECOND_INTERFACE: &str = "eth1";
 
 /// A host. Clones are handles to the same one.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Its name within the lab (`c1`, `client`, `router`), also that of its port on the switch.
     pub name: String,
-    /// Its address on the switch's segment (behind the router for a client there).
+    /// Its IPv4 address on the switch's first segment (behind the router for a client there).
     pub address: Ipv4Addr,
+    /// Its IPv6 address there.
+    pub address6: Ipv6Addr,
     /// MAC of its `eth0`.
     pub mac: Mac,
+    /// Number of this host in its segments.
+    pub(super) number: u8,
+    /// Whether it has an `eth1` on the second segment.
+    pub(super) second: bool,
     pub(super) netns: Arc<Namespace>,
     pub(super) directory: Arc<std::path::Path>,
 }
 
+/// Which addresses a service is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listen {
+    /// Each of the host's own addresses, of both families and on every segment, by a socket of its own.
+    Addresses,
+    /// `[::]`, by one socket for both families.
+    Wildcard,
+}
 /// Counters of an interface since it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Counters {
@@ -47,9 +65,45 @@ impl Node {
         &self.netns
     }
 
+    /// Its address of a family on the switch's first segment (behind the router for a client there).
+    pub fn address_in(&self, family: Family) -> IpAddr {
+        match family {
+            Family::V4 => self.address.into(),
+            Family::V6 => self.address6.into(),
+        }
+    }
+
+    /// Its address of a family on a segment of the switch, for a controller that is there.
+    pub fn address_on(&self, segment: Segment, family: Family) -> IpAddr {
+        segment.address(family, self.number)
+    }
+
+    /// What a service on this host is bound to.
+    pub fn listen_on(&self, listen: Listen, port: u16) -> Vec<SocketAddr> {
+        let addresses = match listen {
+            Listen::Wildcard => vec![Ipv6Addr::UNSPECIFIED.into()],
+            Listen::Addresses => {
+                let second = Family::ALL.map(|family| self.address_on(Segment::Second, family));
+                let second = second.into_iter().filter(|_| self.second);
+                Family::ALL.map(|family| self.address_in(family)).into_iter().chain(second).collect()
+            }
+        };
+        addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect()
+    }
+
+    /// Gives it one more address, routed to it already or not.
+    pub fn add_address(&self, address: IpAddr) -> Result<()> {
+        self.netns.ip(&format!("address add {address}/{} dev lo", Family::of(address).bits()))
+    }
+
+    /// Has it forget all its neighbours' MACs, of both families.
+    pub fn forget_neighbours(&self) -> Result<()> {
+        self.netns.ip("neighbour flush all")
+    }
+
     /// Whether it is one of c1, c2, ...: neither the client nor the router.
     pub fn is_controller(&self) -> bool {
-        self.name.strip_prefix('c').is_some_and(|number| number.parse::<u8>().is_ok())
+        is_controller(&self.name)
     }
 
     /// Runs a closure on this host; see [`Namespace::run`].
@@ -73,6 +127,10 @@ impl Node {
         let table = self.run(|| fs::read_to_string("/proc/thread-self/net/dev"))?.context("reading net/dev")?;
         parse_counters(&table, interface).with_context(|| format!("no interface {interface} on {}", self.name))
     }
+}
+
+pub(super) fn is_controller(name: &str) -> bool {
+    name.strip_prefix('c').is_some_and(|number| number.parse::<u8>().is_ok())
 }
 
 impl Sub for Counters {

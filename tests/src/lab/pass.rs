@@ -14,6 +14,12 @@ const BPF_LINK_CREATE: libc::c_int = 28;
 const BPF_PROG_TYPE_XDP: u32 = 6;
 const BPF_XDP: u32 = 37;
 
+/// The program takes frames that lie in several buffers: then the wire may be wider than a page.
+const BPF_F_XDP_HAS_FRAGS: u32 = 1 << 5;
+
+/// Only in the driver, or not at all (include/uapi/linux/if_link.h).
+const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
+
 /// `r0 = XDP_PASS; exit`, as the instructions lie in memory.
 const PASS: [u64; 2] = [0x0000_0002_0000_00b7, 0x0000_0000_0000_0095];
 
@@ -24,6 +30,11 @@ struct ProgLoad {
     insn_cnt: u32,
     insns: u64,
     license: u64,
+    log_level: u32,
+    log_size: u32,
+    log_buf: u64,
+    kern_version: u32,
+    prog_flags: u32,
 }
 
 /// The head of the attributes of `BPF_LINK_CREATE`.
@@ -35,11 +46,12 @@ struct LinkCreate {
     flags: u32,
 }
 
-/// Attaches the program to an interface of the calling thread's namespace, until what is returned is dropped.
+/// Attaches the program to the driver of an interface of the calling thread's namespace, until what is returned is
+/// dropped.
 ///
 /// # Errors
-/// What bpf(2) says, or that there is no such interface.
-pub(super) fn attach(interface: &str) -> io::Result<OwnedFd> {
+/// What bpf(2) says (that the driver has no XDP: EOPNOTSUPP), or that there is no such interface.
+pub fn attach(interface: &str) -> io::Result<OwnedFd> {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
     let target_ifindex = rustix::net::netdevice::name_to_index(&socket, interface)?;
     let program = bpf(
@@ -49,11 +61,21 @@ pub(super) fn attach(interface: &str) -> io::Result<OwnedFd> {
             insn_cnt: PASS.len() as u32,
             insns: PASS.as_ptr() as u64,
             license: c"GPL".as_ptr() as u64,
+            log_level: 0,
+            log_size: 0,
+            log_buf: 0,
+            kern_version: 0,
+            prog_flags: BPF_F_XDP_HAS_FRAGS,
         },
     )?;
     bpf(
         BPF_LINK_CREATE,
-        &LinkCreate { prog_fd: program.as_raw_fd() as u32, target_ifindex, attach_type: BPF_XDP, flags: 0 },
+        &LinkCreate {
+            prog_fd: program.as_raw_fd() as u32,
+            target_ifindex,
+            attach_type: BPF_XDP,
+            flags: XDP_FLAGS_DRV_MODE,
+        },
     )
 }
 

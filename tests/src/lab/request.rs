@@ -1,7 +1,8 @@
 //! One HTTP/1.1 connection to the lab's service: opened, asked once or again and again.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -17,7 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::http::Answer;
+use super::http::{Answer, Question, Response};
 use super::node::Node;
 
 /// Longest that a request, connecting included, may take before it counts as failed.
@@ -40,7 +41,7 @@ impl Node {
         self.run(|| {
             let runtime = Builder::new_current_thread().enable_all().build().context("starting a runtime")?;
             let (sender, connection) = runtime.block_on(within_patience("a connection", async {
-                finish_connecting(begin_connecting(target)?, target).await
+                finish_connecting(begin_connecting(None, target)?, target).await
             }))?;
             Ok(OpenConnection { runtime, sender, _connection: connection })
         })?
@@ -89,12 +90,16 @@ pub(super) async fn within_patience<T>(what: &str, step: impl Future<Output = Re
     timeout(PATIENCE, step).await.unwrap_or_else(|_| bail!("waited {PATIENCE:?} for {what}"))
 }
 
-/// Sends the SYN. The stream has its port already, so that a connection that fails can be told by it; and the port is
+/// Sends the SYN, from an address of the caller's choice or the kernel's. The stream has its port already, so that a connection that fails can be told by it; and the port is
 /// the kernel's choice for a client that connects, which uses one again later than a bound socket gets it.
-pub(super) fn begin_connecting(target: SocketAddr) -> Result<TcpStream> {
+pub(super) fn begin_connecting(from: Option<IpAddr>, target: SocketAddr) -> Result<TcpStream> {
     let begin = || -> io::Result<TcpStream> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None)?;
+        let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+        if let Some(from) = from {
+            rustix::net::bind(&socket, &SocketAddr::new(from, 0))?;
+        }
         match rustix::net::connect(&socket, &target) {
             Ok(()) | Err(Errno::INPROGRESS) => TcpStream::from_std(socket.into()),
             Err(error) => Err(error.into()),
@@ -124,7 +129,9 @@ pub(super) async fn finish_connecting(
 
 /// Sends one request and reads the answer; `connection` is the header of that name: `close` or `keep-alive`.
 pub(super) async fn exchange(sender: &mut SendRequest<Empty<Bytes>>, pad: usize, connection: &str) -> Result<Answer> {
-    let request = Request::get(format!("/?pad={pad}"))
+    static TOKEN: AtomicU64 = AtomicU64::new(1);
+    let question = Question { token: TOKEN.fetch_add(1, Ordering::Relaxed), pad };
+    let request = Request::get(format!("/?token={}&pad={pad}", question.token))
         .header(header::HOST, "lab")
         .header(header::CONNECTION, connection)
         .body(Empty::new())
@@ -135,5 +142,6 @@ pub(super) async fn exchange(sender: &mut SendRequest<Empty<Bytes>>, pad: usize,
     if status != StatusCode::OK {
         bail!("answered {status}");
     }
-    serde_json::from_slice(&body).context("reading an answer's JSON")
+    let response: Response = serde_json::from_slice(&body).context("reading an answer's JSON")?;
+    response.to(question)
 }

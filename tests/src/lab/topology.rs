@@ -1,22 +1,20 @@
-//! A lab from its plan: namespaces, switch, addresses, routes, and the settings that make veth behave like wire.
+//! A lab from its plan: which hosts there are, how they are joined, and their end.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use lb_userspace::core::event::Mac;
 
+use super::family::Segment;
 use super::name;
 use super::netns::Namespace;
-use super::node::{INTERFACE, Node};
+use super::node::{self, INTERFACE, Node, SECOND_INTERFACE};
 use super::pass;
-use super::wait::wait_until;
+use super::wire::{self, CLIENT, Plug, ROUTER};
 
 /// What a lab is to consist of.
 #[derive(Debug, Clone, Copy)]
@@ -25,11 +23,36 @@ pub struct Topology {
     pub hosts: u8,
     /// Whether the client sits behind a router, on a segment of its own.
     pub routed: bool,
+    /// MTU of every interface, in bytes; at most 9000.
+    pub mtu: u32,
+    /// MTU of the router's interface towards the client. The client sends no more than that, but says when it connects
+    /// that it takes in `mtu`: who sends to it has to learn the path's MTU from the router. Only if `routed`.
+    pub path_mtu: u32,
+    /// Whether the controllers have a second interface, `eth1`, on a segment of their own.
+    pub second_segment: bool,
+    /// What the controllers' `eth0` is.
+    pub device: Device,
+}
+
+/// A kind of interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    /// An end of a veth pair: XDP in its driver.
+    Veth,
+    /// A macvlan on top of one: no XDP in its driver, so only the generic kind.
+    Macvlan,
 }
 
 impl Default for Topology {
     fn default() -> Self {
-        Self { hosts: 3, routed: false }
+        Self { hosts: 3, routed: false, mtu: 1500, path_mtu: 1500, second_segment: false, device: Device::Veth }
+    }
+}
+
+impl Topology {
+    /// The usual one with the client behind a router.
+    pub fn routed() -> Self {
+        Self { routed: true, ..Self::default() }
     }
 }
 
@@ -41,6 +64,7 @@ pub struct Lab {
     pass: Vec<OwnedFd>,
     switch: Namespace,
     files: Files,
+    topology: Topology,
 }
 
 /// The lab's directory, removed when dropped.
@@ -66,15 +90,18 @@ impl Lab {
         }
         let files = Files::create(name::unique()?)?;
         let switch = Namespace::create(format!("{}-switch", files.lab))?;
-        build_switch(&switch)?;
-        let mut lab = Self { nodes: BTreeMap::new(), pass: Vec::new(), switch, files };
+        wire::build_switch(&switch)?;
+        let mut lab = Self { nodes: BTreeMap::new(), pass: Vec::new(), switch, files, topology };
         for number in 1..=topology.hosts {
             lab.add_host(&format!("c{number}"), 10 + number)?;
         }
         if topology.routed {
             lab.add_router_and_client()?;
         } else {
-            lab.add_host("client", CLIENT)?;
+            lab.add_host(CLIENT_NAME, CLIENT)?;
+        }
+        for host in lab.hosts() {
+            wire::route_outside(host.netns(), topology.routed)?;
         }
         lab.await_reachable()?;
         Ok(lab)
@@ -130,103 +157,84 @@ impl Lab {
         self.switch.ip(&format!("link set {host} {}", if up { "up" } else { "down" }))
     }
 
-    /// A host on the switch's segment, with address 10.77.0.`octet`/24.
-    fn add_host(&mut self, name: &str, octet: u8) -> Result<()> {
-        let address = Ipv4Addr::new(10, 77, 0, octet);
-        let mac = Mac([0x02, 0, 10, 77, 0, octet]);
+    /// Gives a host's `eth0` another MAC, as a replaced network card does: nobody is told.
+    pub fn change_mac(&mut self, host: &str) -> Result<Mac> {
+        let node = self.nodes.get_mut(host).with_context(|| format!("no host {host} in this lab"))?;
+        node.mac.0[1] ^= 0xff;
+        node.netns.ip(&format!("link set {INTERFACE} address {}", node.mac))?;
+        Ok(node.mac)
+    }
+
+    /// A host on the switch's first segment, and on the second if it is a controller and there is one.
+    fn add_host(&mut self, name: &str, number: u8) -> Result<()> {
         let netns = Namespace::create(format!("{}-{name}", self.files.lab))?;
-        self.switch.ip(&format!(
-            "link add {name} type veth peer name {INTERFACE} address {mac} netns {}\n\
-             link set {name} addrgenmode none master br0 up",
-            netns.name()
-        ))?;
-        let pass = self.switch.run(|| pass::attach(name))?;
-        self.pass.push(pass.with_context(|| format!("attaching XDP to port {name} of the switch"))?);
-        configure_host(&netns, INTERFACE, address)?;
-        self.insert(name, address, mac, netns);
-        Ok(())
-    }
-
-    /// The router (10.77.0.1, 10.78.0.1) and the client behind it.
-    fn add_router_and_client(&mut self) -> Result<()> {
-        self.add_host("router", ROUTER)?;
-        let router = self.node("router");
-        let client = Namespace::create(format!("{}-client", self.files.lab))?;
-        let address = Ipv4Addr::new(10, 78, 0, CLIENT);
-        let mac = Mac([0x02, 0, 10, 78, 0, CLIENT]);
-        router
-            .netns
-            .ip(&format!("link add eth1 type veth peer name {INTERFACE} address {mac} netns {}", client.name()))?;
-        configure_host(&router.netns, "eth1", Ipv4Addr::new(10, 78, 0, ROUTER))?;
-        configure_host(&client, INTERFACE, address)?;
-        router.netns.sysctl(&[("ipv4/ip_forward", "1"), ("ipv4/conf/all/send_redirects", "0")])?;
-        client.ip("route add default via 10.78.0.1")?;
-        for host in self.hosts() {
-            host.netns.ip(&format!("route add default via {}", router.address))?;
+        let controller = node::is_controller(name);
+        let second = controller && self.topology.second_segment;
+        let device = if controller { self.topology.device } else { Device::Veth };
+        let mtu = self.topology.mtu;
+        let first = Plug { segment: Segment::First, port: name, interface: INTERFACE, number, device, mtu };
+        self.plug(&netns, first)?;
+        if second {
+            let (segment, port) = (Segment::Second, second_port(name));
+            self.plug(
+                &netns,
+                Plug { segment, port: &port, interface: SECOND_INTERFACE, device: Device::Veth, ..first },
+            )?;
         }
-        self.insert("client", address, mac, client);
+        self.insert(name, Segment::First, number, second, netns);
         Ok(())
     }
 
-    fn insert(&mut self, name: &str, address: Ipv4Addr, mac: Mac, netns: Namespace) {
-        let directory = Arc::clone(&self.files.path);
-        let node = Node { name: name.to_owned(), address, mac, netns: Arc::new(netns), directory };
+    /// A wire from a port of the switch to an interface of a host.
+    fn plug(&mut self, netns: &Namespace, plug: Plug<'_>) -> Result<()> {
+        wire::plug(&self.switch, netns, plug)?;
+        let port = plug.port;
+        let pass = self.switch.run(|| pass::attach(port))?;
+        self.pass.push(pass.with_context(|| format!("attaching XDP to port {port} of the switch"))?);
+        Ok(())
+    }
+
+    /// The router (`.1` on both its segments) and the client behind it.
+    fn add_router_and_client(&mut self) -> Result<()> {
+        self.add_host(ROUTER_NAME, ROUTER)?;
+        let client = Namespace::create(format!("{}-{CLIENT_NAME}", self.files.lab))?;
+        wire::behind_router(&self.node(ROUTER_NAME).netns, &client, self.topology.mtu, self.topology.path_mtu)?;
+        self.insert(CLIENT_NAME, Segment::BehindRouter, CLIENT, false, client);
+        Ok(())
+    }
+
+    fn insert(&mut self, name: &str, segment: Segment, number: u8, second: bool, netns: Namespace) {
+        let node = Node {
+            name: name.to_owned(),
+            address: segment.v4(number),
+            address6: segment.v6(number),
+            mac: Mac(segment.mac(number)),
+            number,
+            second,
+            netns: Arc::new(netns),
+            directory: Arc::clone(&self.files.path),
+        };
         self.nodes.insert(name.to_owned(), node);
     }
 
-    /// A port on which nothing listens refuses: then the way there and back is open.
     fn await_reachable(&self) -> Result<()> {
         let hosts: Vec<&Node> = self.hosts().collect();
-        self.run_in("client", || {
-            hosts.iter().try_for_each(|host| {
-                let target = SocketAddr::from((host.address, 1));
-                wait_until(Duration::from_secs(10), &format!("the client to reach {}", host.name), || {
-                    match TcpStream::connect_timeout(&target, Duration::from_secs(1)) {
-                        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
-                        other => Err(format!("{other:?} from {target}")),
-                    }
-                })
-            })
-        })?
-    }
-}
-
-/// Last octet of the client's address.
-const CLIENT: u8 = 200;
-
-/// Of the router's addresses.
-const ROUTER: u8 = 1;
-
-fn build_switch(switch: &Namespace) -> Result<()> {
-    switch.sysctl(&[("ipv6/conf/all/disable_ipv6", "1"), ("ipv6/conf/default/disable_ipv6", "1")])?;
-    switch.ip("link set lo up\n\
-         link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0\n\
-         link set br0 addrgenmode none up")?;
-    // A fresh namespace hands bridged frames to netfilter, if the kernel can at all.
-    for table in ["arptables", "iptables", "ip6tables"] {
-        let path = format!("bridge/bridge-nf-call-{table}");
-        if Path::new("/proc/sys/net/bridge").exists() {
-            switch.sysctl(&[(&path, "0")])?;
+        for (from, segment) in [(CLIENT_NAME, Segment::First), ("c1", Segment::Second)] {
+            if segment == Segment::First || self.topology.second_segment {
+                self.run_in(from, || hosts.iter().try_for_each(|host| wire::await_reachable(host, segment)))??;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
-/// Addresses and settings of one interface of a host, as on a Debian host on a real wire.
-fn configure_host(netns: &Namespace, interface: &str, address: Ipv4Addr) -> Result<()> {
-    let of_interface = |setting: &str| format!("conf/{interface}/{setting}");
-    netns.sysctl(&[
-        (&format!("ipv6/{}", of_interface("accept_dad")), "0"),
-        // linux-sysctl-defaults(7): loose reverse path filtering.
-        (&format!("ipv4/{}", of_interface("rp_filter")), "2"),
-    ])?;
-    // Frames on a wire carry complete checksums and are no longer than the MTU; on veth only if the sender makes them so.
-    netns.output("ethtool", &["-K", interface, "tx", "off"])?;
-    netns.ip(&format!(
-        "link set lo up\n\
-         address add {address}/24 dev {interface}\n\
-         link set {interface} up"
-    ))
+const CLIENT_NAME: &str = "client";
+
+const ROUTER_NAME: &str = "router";
+
+/// Name of the switch's port for a host's interface on the second segment.
+pub fn second_port(host: &str) -> String {
+    format!("{host}-2")
 }
 
 impl Files {

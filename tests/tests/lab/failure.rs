@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use lb_userspace::core::view::BackendState;
 use pivot_tests::demo::steps;
-use pivot_tests::lab::Cluster;
 use pivot_tests::lab::request::{is_refused, is_reset};
+use pivot_tests::lab::{Cluster, Family};
 
 #[test]
 fn a_killed_service_fails_only_its_own_connections_and_only_until_it_is_detected() {
@@ -27,7 +27,16 @@ fn a_service_that_comes_back_gets_connections_again() {
 
 #[test]
 fn without_a_healthy_backend_connections_are_refused_at_once() {
-    let mut cluster = Cluster::web().unwrap();
+    refused_at_once(Family::V4);
+}
+
+#[test]
+fn without_a_healthy_backend_connections_over_ipv6_are_refused_at_once() {
+    refused_at_once(Family::V6);
+}
+
+fn refused_at_once(family: Family) {
+    let mut cluster = Cluster::web_in(family).unwrap();
     for host in ["c1", "c2", "c3"] {
         cluster.kill_server(host).unwrap();
         cluster.holder().await_state(host, BackendState::Down).unwrap();
@@ -41,7 +50,16 @@ fn without_a_healthy_backend_connections_are_refused_at_once() {
 
 #[test]
 fn open_connections_to_a_host_that_died_are_reset_once_it_is_marked_down() {
-    let cluster = Cluster::web().unwrap();
+    reset_once_down(Family::V4);
+}
+
+#[test]
+fn open_connections_over_ipv6_to_a_host_that_died_are_reset_once_it_is_marked_down() {
+    reset_once_down(Family::V6);
+}
+
+fn reset_once_down(family: Family) {
+    let cluster = Cluster::web_in(family).unwrap();
     let mut to_c2 = cluster.client().open_to_backend(cluster.vip(), "c2").unwrap();
     let mut to_c3 = cluster.client().open_to_backend(cluster.vip(), "c3").unwrap();
     cluster.lab.set_link("c2", false).unwrap();

@@ -1,10 +1,18 @@
 //! Tests in the lab, one behaviour each. They need root and fail without it.
 
-mod arp;
+mod affinity;
+mod datagrams;
 mod drain;
+mod dual_stack;
 mod failure;
+mod flood;
 mod forwarding;
+mod interfaces;
 mod lifecycle;
+mod neighbours;
 mod refusals;
 mod reload;
 mod the_lab;
+mod the_network;
+mod the_services;
+mod transfer;

@@ -1,14 +1,11 @@
 //! The lab itself: that what is proved in it is proved by pivot, and that it leaves nothing behind.
 
 use std::fs;
-use std::net::TcpListener;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use pivot_tests::lab::capture::{Capture, Frame};
 use pivot_tests::lab::netns::Namespace;
-use pivot_tests::lab::request::is_refused;
-use pivot_tests::lab::{Lab, Load, Process, Topology, name, wait_until};
+use pivot_tests::lab::{Lab, Process, name, wait_until};
 
 /// Namespaces, directories and mounts of one lab that exist now.
 fn traces_of(lab: &str) -> Vec<String> {
@@ -66,18 +63,6 @@ fn the_sweep_takes_a_dead_creators_lab_and_never_a_living_ones() {
 }
 
 #[test]
-fn the_client_reaches_every_host_through_the_router() {
-    let lab = Lab::build(Topology { routed: true, ..Topology::default() }).unwrap();
-    for host in lab.hosts() {
-        let listener = host.run(|| TcpListener::bind((host.address, 0))).unwrap().unwrap();
-        let target = listener.local_addr().unwrap();
-        let stream = lab.run_in("client", || std::net::TcpStream::connect(target)).unwrap().unwrap();
-        assert_eq!(listener.accept().unwrap().1, stream.local_addr().unwrap());
-        assert_eq!(stream.local_addr().unwrap().ip(), lab.node("client").address);
-    }
-}
-
-#[test]
 fn a_process_is_started_in_its_hosts_namespace_and_ended_with_its_guard() {
     let lab = Lab::new().unwrap();
     let host = lab.node("c2");
@@ -116,52 +101,4 @@ fn a_failing_process_tells_its_last_words() {
     .unwrap();
     let error = process.wait(Duration::from_millis(1)).unwrap_err().to_string();
     assert!(error.contains("unlucky") && error.ends_with("\n    no such luck"), "{error}");
-}
-
-#[test]
-fn a_load_tells_who_answered_and_whom_the_service_saw() {
-    let lab = Lab::new().unwrap();
-    let host = lab.node("c2");
-    let _server = host.serve_http(8080).unwrap();
-    let report = lab.node("client").load(Load::to((host.address, 8080)).requests(200)).unwrap();
-    let summary = report.summary();
-    assert_eq!((summary.requests, summary.failed), (200, 0), "{summary}");
-    assert_eq!(summary.backends, [("c2".to_owned(), 200)].into());
-    assert!(report.client_seen_as(lab.node("client").address));
-    assert!(report.answers().all(|answer| answer.local == Some((host.address, 8080).into())));
-}
-
-#[test]
-fn a_load_counts_every_request_that_a_killed_service_fails() {
-    let lab = Lab::new().unwrap();
-    let host = lab.node("c2");
-    let mut server = host.serve_http(8080).unwrap();
-    let load = lab.node("client").start_load(Load::gently_to((host.address, 8080))).unwrap();
-    load.await_more(50).unwrap();
-    let mut open = lab.node("client").open((host.address, 8080)).unwrap();
-    assert_eq!(open.ask().unwrap().client, open.ask().unwrap().client);
-    server.kill().unwrap();
-    let killed = Instant::now();
-    load.await_more(50).unwrap();
-    let report = load.stop().unwrap();
-    assert!(report.failed_since(killed) >= 46, "{}", report.summary());
-    assert!(report.failed() - report.failed_since(killed) <= 4, "{}", report.summary());
-    assert_eq!(report.backends_since(killed), [].into());
-    assert!(open.ask().is_err());
-    assert!(is_refused(&lab.node("client").open((host.address, 8080)).unwrap_err()));
-}
-
-#[test]
-fn a_capture_on_a_port_of_the_switch_sees_what_its_host_sends() {
-    let lab = Lab::new().unwrap();
-    let (client, host) = (lab.node("client").clone(), lab.node("c3"));
-    let capture = Capture::start(lab.switch(), "c3", |frame| frame.arp().is_some() || frame.tcp().is_some()).unwrap();
-    client.netns().ip("neighbour flush dev eth0").unwrap();
-    assert!(is_refused(&client.open((host.address, 81)).unwrap_err()));
-    let frames = capture.stop().unwrap();
-    let mut replies =
-        frames.iter().filter_map(Frame::arp).filter(|arp| arp.operation == 2 && arp.target == client.address);
-    assert!(replies.any(|arp| arp.sender == host.address && arp.sender_mac == host.mac), "{frames:?}");
-    let resets = frames.iter().filter(|frame| frame.source() == Some(host.mac)).filter_map(Frame::tcp);
-    assert_eq!(resets.map(|(source, ports)| (source, ports[0])).collect::<Vec<_>>(), [(host.address, 81)]);
 }

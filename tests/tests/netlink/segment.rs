@@ -1,7 +1,7 @@
 //! The segment that the adapters are tested on: two hosts, each a network namespace, and what tests ask of their kernels.
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,6 +13,13 @@ use rustix::net::{AddressFamily, Protocol, RecvFlags, SocketFlags, SocketType};
 use rustix::thread::LinkNameSpaceType;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
+
+pub(crate) const VIP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 100));
+pub(crate) const VIP6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0x100));
+pub(crate) const HOST_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
+pub(crate) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+pub(crate) const PEER6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2));
+pub(crate) const PEER_MAC: Mac = Mac([2, 0, 0, 0, 0, 2]);
 
 /// Long enough for a refresh of the neighbour watch (5 s) on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -37,6 +44,12 @@ impl Watch {
         Self { index, resolver, changes }
     }
 
+    /// Asks for an address of the peer, and waits for its MAC.
+    pub(crate) async fn resolve(&mut self, address: IpAddr) {
+        self.resolver.resolve(self.index, address);
+        assert_eq!(self.next().await, self.neighbour(address, Some(PEER_MAC)));
+    }
+
     pub(crate) async fn next(&mut self) -> Neighbour {
         let change = tokio::time::timeout(PATIENCE, self.changes.recv()).await;
         change.expect("no change of a neighbour was reported").expect("the watch ended")
@@ -47,7 +60,8 @@ impl Watch {
     }
 }
 
-/// Two namespaces, `eth0` of each joined by a cable: the host's is 10.0.0.1 and fd00::1, the peer's 10.0.0.2 and fd00::2.
+/// Two namespaces, `eth0` of each joined by a cable: the host's is 10.0.0.1, fd00::1 and fe80::1, the peer's 10.0.0.2,
+/// fd00::2 and fe80::2.
 /// They go with this value, also when a test fails.
 pub(crate) struct Lab {
     pub(crate) host: String,
@@ -65,23 +79,32 @@ impl Lab {
         run(&format!("ip -n {} link add eth0 type veth peer name eth0 netns {}", lab.host, lab.peer));
         for (namespace, n) in [(&lab.host, 1), (&lab.peer, 2)] {
             run(&format!("ip -n {namespace} link set lo up"));
-            run(&format!("ip -n {namespace} link set eth0 address 02:00:00:00:00:0{n} up"));
+            // No address that the kernel makes up, and would not use for a second or two.
+            run(&format!("ip -n {namespace} link set eth0 addrgenmode none address 02:00:00:00:00:0{n}"));
+            run(&format!("ip -n {namespace} link set eth0 up"));
             run(&format!("ip -n {namespace} address add 10.0.0.{n}/24 dev eth0"));
             run(&format!("ip -n {namespace} address add fd00::{n}/64 dev eth0 nodad"));
+            run(&format!("ip -n {namespace} address add fe80::{n}/64 dev eth0 nodad"));
         }
         lab
     }
 
-    /// A packet socket that hears the ARP frames which reach the peer.
-    pub(crate) fn listen_at_the_peer(&self) -> OwnedFd {
-        let peer = self.peer.clone();
-        let listen = move || {
-            enter(&peer);
-            let arp = Protocol::from_raw(std::num::NonZero::new(0x0806_u32.to_be() >> 16).unwrap());
+    /// A packet socket that hears the frames of one ethertype which reach the peer.
+    pub(crate) fn listen_at_the_peer(&self, ethertype: u16) -> OwnedFd {
+        self.at_the_peer(|| {
+            let protocol = Protocol::from_raw(std::num::NonZero::new(u32::from(ethertype.to_be())).unwrap());
             let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-            rustix::net::socket_with(AddressFamily::PACKET, SocketType::RAW, flags, Some(arp)).unwrap()
+            rustix::net::socket_with(AddressFamily::PACKET, SocketType::RAW, flags, Some(protocol)).unwrap()
+        })
+    }
+
+    /// Does something in the peer's namespace.
+    pub(crate) fn at_the_peer<Done: Send>(&self, act: impl FnOnce() -> Done + Send) -> Done {
+        let inside = || {
+            enter(&self.peer);
+            act()
         };
-        std::thread::spawn(listen).join().unwrap()
+        std::thread::scope(|scope| scope.spawn(inside).join().unwrap())
     }
 }
 
@@ -119,19 +142,27 @@ pub(crate) fn enter(namespace: &str) {
     rustix::thread::move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
 }
 
-/// The ARP frames for `target` that have arrived so far.
-pub(crate) fn frames_for(ears: &OwnedFd, target: Ipv4Addr) -> Vec<Vec<u8>> {
-    let mut buffer = [0; 64];
+/// The frames that have arrived so far.
+pub(crate) fn frames(ears: &OwnedFd) -> Vec<Vec<u8>> {
+    let mut buffer = [0; 128];
     let frames = std::iter::from_fn(|| {
         let (length, _) = rustix::net::recv(ears, &mut buffer, RecvFlags::empty()).ok()?;
         Some(buffer[..length].to_vec())
     });
-    frames.filter(|frame| frame.get(38..42) == Some(&target.octets())).collect()
+    frames.collect()
 }
 
-/// Sets a neighbour parameter of `eth0` in the calling thread's namespace.
+/// Whether the kernel has dropped netlink messages of the calling thread's namespace because nobody read them.
+pub(crate) fn dropped_messages() -> bool {
+    let sockets = std::fs::read_to_string("/proc/thread-self/net/netlink").unwrap();
+    sockets.lines().skip(1).any(|line| line.split_whitespace().nth(8) != Some("0"))
+}
+
+/// Sets a neighbour parameter of `eth0` in the calling thread's namespace, for both families.
 pub(crate) fn set_neighbour(name: &str, value: u32) {
-    std::fs::write(format!("/proc/sys/net/ipv4/neigh/eth0/{name}"), value.to_string()).unwrap();
+    for family in ["ipv4", "ipv6"] {
+        std::fs::write(format!("/proc/sys/net/{family}/neigh/eth0/{name}"), value.to_string()).unwrap();
+    }
 }
 
 pub(crate) fn addresses_of(interface: &str) -> Vec<Value> {
@@ -142,14 +173,19 @@ pub(crate) fn addresses_of(interface: &str) -> Vec<Value> {
 /// (it adds its own route for an IPv6 address some time after the address).
 pub(crate) async fn expect_local_routes(address: IpAddr, expected: &[&str]) {
     let family = if address.is_ipv4() { "-4" } else { "-6" };
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    eventually(&format!("the local routes for {address} are those of {expected:?}"), || {
         let routes = json(&format!("ip -j {family} route show table local exact {address}"));
-        let protocols: Vec<&str> = routes.as_array().unwrap().iter().filter_map(|it| it["protocol"].as_str()).collect();
-        if protocols == expected {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{address}: expected routes of {expected:?}, there are {routes}");
+        let routes = routes.as_array().unwrap();
+        routes.iter().filter_map(|route| route["protocol"].as_str()).eq(expected.iter().copied())
+    })
+    .await;
+}
+
+/// Waits for a condition of the kernel that nothing announces.
+pub(crate) async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "it did not happen that {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -13,6 +13,8 @@ pub(crate) enum Group {
     Bench,
     /// What CI runs beside the tests.
     Ci,
+    /// What finds new inputs for the fuzzer's corpus; only if it is asked for.
+    Fuzz,
 }
 
 /// A Debian package, and how to tell that what it brings is there, on any distribution.
@@ -26,7 +28,7 @@ pub(crate) struct Package {
 
 impl Group {
     /// All of them, in the order of set-up.
-    pub(crate) const ALL: [Self; 5] = [Self::Bpf, Self::Lab, Self::Real, Self::Bench, Self::Ci];
+    pub(crate) const ALL: [Self; 6] = [Self::Bpf, Self::Lab, Self::Real, Self::Bench, Self::Ci, Self::Fuzz];
 
     /// As typed on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -36,13 +38,14 @@ impl Group {
             Self::Real => "real",
             Self::Bench => "bench",
             Self::Ci => "ci",
+            Self::Fuzz => "fuzz",
         }
     }
 
     /// The packages that the group always needs. Those of `Bpf` depend on the compilers that are there (`plan`).
     pub(crate) fn packages(self) -> &'static [Package] {
         match self {
-            Self::Bpf | Self::Ci => &[],
+            Self::Bpf | Self::Ci | Self::Fuzz => &[],
             Self::Lab => LAB,
             Self::Real => REAL,
             Self::Bench => BENCH,

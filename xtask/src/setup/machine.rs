@@ -19,6 +19,8 @@ pub(crate) struct Machine {
     pub(crate) bpf: Found,
     /// Whether cargo-deny is installed.
     pub(crate) deny: bool,
+    /// Whether cargo-fuzz is installed.
+    pub(crate) fuzz: bool,
     /// Whether a program or a file is there.
     pub(crate) has: fn(&Package) -> bool,
 }
@@ -32,6 +34,7 @@ impl Machine {
             indexed: has_index(Path::new("/var/lib/apt/lists")),
             bpf: toolchain::look(),
             deny: toolchain::find_program("cargo-deny").is_some(),
+            fuzz: toolchain::find_program("cargo-fuzz").is_some(),
             has,
         }
     }

@@ -19,14 +19,16 @@ use plan::plan;
 /// Arguments of the command.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// What to set up; everything if none is named.
+    /// What to set up; everything but `fuzz` if none is named.
     #[arg(value_parser = PossibleValuesParser::new(Group::ALL.map(Group::name)), value_name = "GROUP")]
     groups: Vec<String>,
 }
 
 /// Sets up the named groups.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let named = |group: &Group| options.groups.is_empty() || options.groups.iter().any(|name| name == group.name());
+    let unnamed = options.groups.is_empty();
+    let named =
+        |group: &Group| unnamed && *group != Group::Fuzz || options.groups.iter().any(|name| name == group.name());
     let groups: Vec<_> = Group::ALL.into_iter().filter(named).collect();
     ensure(&groups)?;
     let names: Vec<_> = groups.into_iter().map(Group::name).collect();

@@ -19,6 +19,8 @@ pub(crate) enum Step {
     Linker(LinkerInstall),
     /// cargo-deny.
     Deny,
+    /// cargo-fuzz.
+    Fuzz,
 }
 
 /// Why set-up does nothing: what is missing here only a person can install.
@@ -52,6 +54,9 @@ pub(crate) fn plan(machine: &Machine, groups: &[Group]) -> Result<Vec<Step>, Ref
     if groups.contains(&Group::Ci) && !machine.deny {
         steps.push(Step::Deny);
     }
+    if groups.contains(&Group::Fuzz) && !machine.fuzz {
+        steps.push(Step::Fuzz);
+    }
     Ok(steps)
 }
 
@@ -84,6 +89,9 @@ fn refused(machine: &Machine, groups: &[Group], packages: &[Package]) -> Vec<Str
             lines.extend(missing.iter().map(ToString::to_string));
         }
     }
+    if groups.contains(&Group::Fuzz) && machine.bpf.nightly == Compiler::Absent {
+        lines.push("no nightly compiler, which fuzz targets need: `rustup toolchain install nightly`".to_owned());
+    }
     if !packages.is_empty() && !may_install {
         let names: Vec<_> = packages.iter().map(|package| package.name).collect();
         let names = names.join(" ");
@@ -104,6 +112,7 @@ impl fmt::Display for Step {
             Self::Link => write!(f, "linking Debian's compiler into rustup: `rustup toolchain link {LINKED} /usr`"),
             Self::Linker(install) => write!(f, "building bpf-linker (about a minute): `{install}`"),
             Self::Deny => write!(f, "building cargo-deny (some minutes): `cargo install cargo-deny --locked`"),
+            Self::Fuzz => write!(f, "building cargo-fuzz (a minute): `cargo install cargo-fuzz --locked`"),
         }
     }
 }
@@ -119,14 +128,14 @@ mod tests {
     fn fresh() -> Machine {
         let nightly = Compiler::WithoutSource;
         let bpf = Found { rustup: true, nightly, linked: Compiler::Absent, linker: None };
-        Machine { root: true, debian: true, indexed: false, bpf, deny: false, has: |_| false }
+        Machine { root: true, debian: true, indexed: false, bpf, deny: false, fuzz: false, has: |_| false }
     }
 
     /// The same after a set-up.
     fn complete() -> Machine {
         let linker = Some(PathBuf::from("/opt/cargo/bin/bpf-linker"));
         let bpf = Found { linked: Compiler::Ready { llvm: 22 }, linker, ..fresh().bpf };
-        Machine { bpf, indexed: true, deny: true, has: |_| true, ..fresh() }
+        Machine { bpf, indexed: true, deny: true, fuzz: true, has: |_| true, ..fresh() }
     }
 
     fn refusal(machine: &Machine, groups: &[Group]) -> String {
@@ -198,6 +207,14 @@ mod tests {
     fn another_distribution_is_told_which_programs_are_missing() {
         let refusal = refusal(&Machine { debian: false, ..fresh() }, &[Group::Lab]);
         assert!(refusal.contains("ip, ethtool, tcpdump"), "{refusal}");
+    }
+
+    #[test]
+    fn the_fuzzer_needs_a_nightly_compiler() {
+        assert_eq!(plan(&fresh(), &[Group::Fuzz]), Ok(vec![Step::Fuzz]));
+        let bpf = Found { nightly: Compiler::Absent, ..complete().bpf };
+        let refusal = refusal(&Machine { bpf, ..complete() }, &[Group::Fuzz]);
+        assert!(refusal.contains("`rustup toolchain install nightly`"), "{refusal}");
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub(crate) fn execute(step: &Step, machine: &Machine) -> Result<()> {
             run(&mut command)
         }
         Step::Deny => run(cargo_install().args(["install", "cargo-deny", "--locked"])),
+        Step::Fuzz => run(cargo_install().args(["install", "cargo-fuzz", "--locked"])),
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) const AREAS: &[Area] = &[
         needs: &[Group::Bpf],
         root: None,
         programs: false,
-        runs: &[&["--lib", "--bins", "--test=api", "--test=cli"], &["--doc"]],
+        runs: &[&["--lib", "--bins", "--test=api", "--test=cli", "--test=corpus"], &["--doc"]],
     },
     Area {
         name: "frames",

@@ -2,6 +2,7 @@
 
 mod backends;
 mod change;
+mod explain;
 mod flows;
 mod maps;
 mod services;
@@ -9,6 +10,7 @@ mod status;
 
 pub use backends::backends;
 pub use change::{drain, reload};
+pub use explain::explain;
 pub use flows::flows;
 pub use maps::{map_entries, maps};
 pub use services::services;
@@ -42,9 +44,7 @@ fn endpoint(backend: &BackendView) -> String {
 }
 
 fn protocol(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Tcp => "tcp",
-    }
+    protocol.name()
 }
 
 fn mode(mode: Mode) -> &'static str {

@@ -4,7 +4,7 @@ use crate::core::view::{BackendState, ServiceView};
 
 use super::super::human;
 use super::super::text::{Cell, Paint, Table, Tone, numbers, words};
-use super::{mode, protocol};
+use super::protocol;
 
 /// One line per service.
 pub fn services(services: &[ServiceView], paint: Paint) -> String {
@@ -13,24 +13,26 @@ pub fn services(services: &[ServiceView], paint: Paint) -> String {
         &[
             words("SERVICE"),
             words("ADDRESS"),
-            words("VIP"),
-            words("MODE"),
             words("BACKENDS"),
             numbers("PACKETS"),
             numbers("BYTES"),
             numbers("NEW FLOWS"),
+            numbers("EVICTED"),
+            numbers("CROWDED"),
+            numbers("LIMITED"),
         ],
     );
     for service in services {
         table.row([
             (&service.name).into(),
             format!("{}/{}", human::endpoint(service.address, service.port), protocol(service.protocol)).into(),
-            (&service.vip).into(),
-            mode(service.mode).into(),
             up(service),
             human::count(service.packets).into(),
             human::bytes(service.bytes).into(),
             human::count(service.new_flows).into(),
+            human::count(service.evicted).into(),
+            human::count(service.crowded).into(),
+            human::count(service.limited).into(),
         ]);
     }
     table.render(paint)

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::core::view::{InterfaceView, ServiceView, Status, VerdictView, VipView};
+use crate::core::view::{FlowTableView, InterfaceView, ServiceView, Status, VerdictView, VipView};
 
 use super::super::human;
 use super::super::text::{Cell, Paint, Table, Tone, numbers, printable, words};
@@ -17,6 +17,7 @@ pub fn status(status: &Status, paint: Paint) -> String {
         ("VIPS", vips(&status.vips, paint)),
         ("INTERFACES", interfaces(&status.interfaces, paint)),
         ("SERVICES", services(&status.services, paint)),
+        ("FLOW TABLE", flow_tables(&status.flow_tables, paint)),
         ("PACKETS BY VERDICT", verdicts(&status.verdicts, paint)),
     ];
     for (title, body) in sections {
@@ -124,6 +125,27 @@ fn service_line(service: &ServiceView, paint: Paint) -> String {
     let (packets, bytes) = (human::count(service.packets), human::bytes(service.bytes));
     let (standing, new) = (standing(service), human::count(service.new_flows));
     format!("  {name}  {at}/{protocol}  {mode}  {standing}, {packets} packets, {bytes}, {new} new flows")
+}
+
+fn flow_tables(tables: &[FlowTableView], paint: Paint) -> String {
+    if tables.is_empty() {
+        return "  not looked through yet\n".to_owned();
+    }
+    let columns =
+        [words("FAMILY"), numbers("USED"), numbers("ROOM"), numbers("NEW"), numbers("ESTABLISHED"), numbers("ENDING")];
+    let mut page = Table::new(2, &columns);
+    for table in tables {
+        let tone = if table.warning().is_some() { Tone::Bad } else { Tone::Plain };
+        page.row([
+            (&table.family).into(),
+            Cell::new(tone, human::share(table.percent / 100.0)),
+            human::count(table.room).into(),
+            human::count(table.new).into(),
+            human::count(table.established).into(),
+            human::count(table.ending).into(),
+        ]);
+    }
+    page.render(paint)
 }
 
 fn verdicts(verdicts: &[VerdictView], paint: Paint) -> String {

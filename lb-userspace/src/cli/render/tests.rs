@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::core::view::{
-    BackendState, BackendView, DrainView, DrainedView, FlowView, MapEntry, MapView, ReloadView, Status,
+    BackendState, BackendView, DrainView, DrainedView, ExplainView, FlowView, MapEntry, MapView, ReloadView, Status,
 };
 
 use super::super::text::Paint;
@@ -44,6 +44,8 @@ fn status_of_a_healthy_host_says_so() {
     let mut status = status();
     status.services.truncate(1);
     status.adopted = false;
+    status.interfaces.truncate(1);
+    status.flow_tables[0].percent = 1.5;
     status.verdicts.clear();
     same(&super::status(&status, Paint::Plain), golden!("status_healthy"));
 }
@@ -54,6 +56,8 @@ fn tables_are_as_agreed() {
     same(&super::backends(&backends(), Paint::Plain), golden!("backends"));
     let flows: Vec<FlowView> = fixture!("flows");
     same(&super::flows(&flows, 100, Paint::Plain), golden!("flows"));
+    let explained: ExplainView = fixture!("explain");
+    same(&super::explain(&explained, Paint::Plain), golden!("explain"));
     let maps: Vec<MapView> = fixture!("maps");
     same(&super::maps(&maps, Paint::Plain), golden!("maps"));
     let entries: Vec<MapEntry> = fixture!("entries");

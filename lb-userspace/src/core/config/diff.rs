@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 
 use super::duration;
-use super::model::{Backend, Check, Config, Host, Service, TableSizes, Vip};
+use super::model::{Affinity, Backend, Check, Config, Host, Service, TableSizes, Vip};
 
 /// The changes from `old` to `new`, in the order hosts, VIPs, services with their backends, tables; in each first what
 /// is gone, then what is new, then what is changed. Empty if nothing is.
@@ -27,7 +27,8 @@ pub fn diff(old: &Config, new: &Config) -> Vec<String> {
 }
 
 fn hosts(old: &Host, new: &Host, lines: &mut Vec<String>) {
-    changed(&format!("host {} address", new.name), old.address, new.address, lines);
+    let addresses = |host: &Host| host.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    changed(&format!("host {} address", new.name), addresses(old), addresses(new), lines);
 }
 
 fn vips(old: &Vip, new: &Vip, lines: &mut Vec<String>) {
@@ -44,6 +45,9 @@ fn services(old: &Service, new: &Service, lines: &mut Vec<String>) {
     changed(&format!("{thing} port"), old.port, new.port, lines);
     changed(&format!("{thing} protocol"), old.protocol.name(), new.protocol.name(), lines);
     changed(&format!("{thing} mode"), old.mode.name(), new.mode.name(), lines);
+    let idle_timeout = |service: &Service| duration::format(service.idle_timeout);
+    changed(&format!("{thing} idle_timeout"), idle_timeout(old), idle_timeout(new), lines);
+    affinity(&format!("{thing} affinity"), old.affinity.as_ref(), new.affinity.as_ref(), lines);
     checks(&format!("{thing} check"), &old.check, &new.check, lines);
 
     let kind = format!("backend {}/", new.name);
@@ -57,6 +61,21 @@ fn services(old: &Service, new: &Service, lines: &mut Vec<String>) {
     let after = names(&kept);
     kept.sort_by_key(|(before, _)| old.backends.iter().position(|backend| backend.name == before.name));
     changed(&format!("{thing} order of backends"), names(&kept), after, lines);
+}
+
+fn affinity(thing: &str, old: Option<&Affinity>, new: Option<&Affinity>, lines: &mut Vec<String>) {
+    let (Some(old), Some(new)) = (old, new) else {
+        let whole = |affinity: Option<&Affinity>| match affinity {
+            Some(Affinity { timeout, prefix4, prefix6 }) => {
+                format!("timeout {} prefix4 {prefix4} prefix6 {prefix6}", duration::format(*timeout))
+            }
+            None => "none".to_owned(),
+        };
+        return changed(thing, whole(old), whole(new), lines);
+    };
+    changed(&format!("{thing} timeout"), duration::format(old.timeout), duration::format(new.timeout), lines);
+    changed(&format!("{thing} prefix4"), old.prefix4, new.prefix4, lines);
+    changed(&format!("{thing} prefix6"), old.prefix6, new.prefix6, lines);
 }
 
 fn backends(thing: &str, old: &Backend, new: &Backend, lines: &mut Vec<String>) {
@@ -84,8 +103,8 @@ fn checks(thing: &str, old: &Check, new: &Check, lines: &mut Vec<String>) {
 fn tables(old: &TableSizes, new: &TableSizes, lines: &mut Vec<String>) {
     changed("tables services", old.services, new.services, lines);
     changed("tables backends", old.backends, new.backends, lines);
-    changed("tables flow_cache", old.flow_cache, new.flow_cache, lines);
     changed("tables flows", old.flows, new.flows, lines);
+    changed("tables new_flows", old.new_flows, new.new_flows, lines);
     changed("tables maglev", old.maglev, new.maglev, lines);
 }
 

@@ -4,8 +4,9 @@
 //! [`Config`]. Optional values that were wrong are not holes: their default stands in, and the report fails the file.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use super::model::{Backend, Check, Config, Host, Mode, Protocol, Service, TableSizes, Vip};
+use super::model::{Affinity, Backend, Check, Config, Host, Mode, Protocol, Service, TableSizes, Vip};
 use super::report::At;
 use super::source::Span;
 
@@ -25,7 +26,8 @@ pub(super) struct Draft {
 #[derive(Debug)]
 pub(super) struct HostDraft {
     pub(super) name: Option<At<String>>,
-    pub(super) address: Option<At<IpAddr>>,
+    /// At least one; at most one of each family.
+    pub(super) addresses: Option<Vec<At<IpAddr>>>,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,11 @@ pub(super) struct ServiceDraft {
     pub(super) port: Option<At<u16>>,
     pub(super) protocol: Protocol,
     pub(super) mode: Mode,
+    pub(super) idle_timeout: Duration,
+    pub(super) affinity: Option<Affinity>,
     pub(super) backends: Option<At<Vec<BackendDraft>>>,
+    /// What backends have for a port that give none; the service's unless given.
+    pub(super) backend_port: Option<At<u16>>,
     pub(super) check: Check,
 }
 
@@ -59,6 +65,8 @@ pub(super) struct BackendDraft {
     pub(super) span: Span,
     pub(super) name: Option<At<String>>,
     pub(super) host: Option<At<String>>,
+    /// Whether the file gives `address`; if not, it is the host's of the VIP's family.
+    pub(super) addressed: bool,
     pub(super) address: Option<At<IpAddr>>,
     pub(super) port: Option<At<u16>>,
     pub(super) weight: u16,
@@ -86,8 +94,15 @@ impl Draft {
 }
 
 impl HostDraft {
+    /// The node address of the family of this VIP, as [`Host::address_for`].
+    pub(super) fn address_for(&self, vip: IpAddr) -> Option<IpAddr> {
+        let addresses = self.addresses.iter().flatten().map(|address| address.value);
+        addresses.into_iter().find(|address| address.is_ipv4() == vip.is_ipv4())
+    }
+
     fn into_host(self) -> Option<Host> {
-        Some(Host { name: self.name?.value, address: self.address?.value })
+        let addresses = self.addresses?.into_iter().map(|address| address.value).collect();
+        Some(Host { name: self.name?.value, addresses })
     }
 }
 
@@ -111,6 +126,8 @@ impl ServiceDraft {
             port: self.port?.value,
             protocol: self.protocol,
             mode: self.mode,
+            idle_timeout: self.idle_timeout,
+            affinity: self.affinity,
             backends: self.backends?.value.into_iter().map(BackendDraft::into_backend).collect::<Option<_>>()?,
             check: self.check,
         })

@@ -25,8 +25,15 @@ pub struct Config {
 pub struct Host {
     /// Its name; by default the one that `uname -n` prints there.
     pub name: String,
-    /// Its node address, to which services are bound.
-    pub address: IpAddr,
+    /// Its node addresses, to which services are bound: one, or one of each family, in the order of the file.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Host {
+    /// The node address of the family of this VIP: where the host's backends of the VIP's services are.
+    pub fn address_for(&self, vip: IpAddr) -> Option<IpAddr> {
+        self.addresses.iter().copied().find(|address| address.is_ipv4() == vip.is_ipv4())
+    }
 }
 
 /// A virtual IP.
@@ -50,6 +57,8 @@ pub struct Vip {
 pub enum Protocol {
     /// TCP, IP protocol 6.
     Tcp,
+    /// UDP, IP protocol 17. Ports are not translated: the service itself binds the VIP or a wildcard address.
+    Udp,
 }
 
 impl Protocol {
@@ -57,6 +66,15 @@ impl Protocol {
     pub fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+
+    /// Its number in an IP header.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Tcp => 6,
+            Self::Udp => 17,
         }
     }
 }
@@ -91,10 +109,25 @@ pub struct Service {
     pub protocol: Protocol,
     /// How its packets are forwarded.
     pub mode: Mode,
+    /// How long the backend of a flow is remembered after its last packet: 1 s to 6 days.
+    pub idle_timeout: Duration,
+    /// Whether clients keep their backend over flows, and for how long.
+    pub affinity: Option<Affinity>,
     /// Its backends, in the order of the file; at least one.
     pub backends: Vec<Backend>,
     /// How they are checked.
     pub check: Check,
+}
+
+/// New flows of a client, or of clients whose addresses begin alike, go to the backend of the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Affinity {
+    /// How long that is remembered after the client's last packet: 1 s to 6 days.
+    pub timeout: Duration,
+    /// Leading bits of an IPv4 address that tell clients apart: 1..=32.
+    pub prefix4: u8,
+    /// Leading bits of an IPv6 address that tell clients apart: 1..=128.
+    pub prefix6: u8,
 }
 
 /// One backend of one service.
@@ -104,9 +137,9 @@ pub struct Backend {
     pub name: String,
     /// Name of the host it runs on.
     pub host: String,
-    /// The address the service is bound to there: the host's node address unless given.
+    /// The address the service is bound to there: the host's node address of the VIP's family unless given.
     pub address: IpAddr,
-    /// The port it is bound to: the service's unless given.
+    /// The port it is bound to: the service's unless given, and always if that is UDP.
     pub port: u16,
     /// Share of new flows, relative to its siblings: 0..=256, 100 unless given. 0 takes no new flows.
     pub weight: u16,
@@ -157,16 +190,17 @@ pub struct TableSizes {
     pub services: u32,
     /// Most backends, counted per service.
     pub backends: u32,
-    /// Flows in each CPU's first-level cache; a power of two.
-    pub flow_cache: u32,
-    /// Flows in the shared table.
+    /// Flows in the flow table of each address family; a power of two.
     pub flows: u32,
+    /// New flows per second that each CPU puts into the flow table, 0 for no limit. Above it, flows are forwarded by the
+    /// selection table alone.
+    pub new_flows: u32,
     /// Slots of each service's Maglev table: a prime, at least 100 per backend, at most 65537.
     pub maglev: u32,
 }
 
 impl Default for TableSizes {
     fn default() -> Self {
-        Self { services: 256, backends: 1024, flow_cache: 524_288, flows: 1_048_576, maglev: 65_537 }
+        Self { services: 256, backends: 1024, flows: 1_048_576, new_flows: 100_000, maglev: 65_537 }
     }
 }

@@ -14,6 +14,7 @@ pub(super) struct Defined<'d> {
     pub(super) vips: Names<'d>,
     pub(super) nodes: HashMap<IpAddr, Owner<'d>>,
     pub(super) virtuals: HashMap<IpAddr, Owner<'d>>,
+    draft: &'d Draft,
 }
 
 /// The names of one kind of thing.
@@ -37,15 +38,34 @@ pub(super) struct Owner<'d> {
 
 impl<'d> Defined<'d> {
     pub(super) fn new(draft: &'d Draft) -> Self {
-        let hosts = draft.hosts.iter().map(|host| (host.address.as_ref(), host.name.as_ref()));
-        let vips = draft.vips.iter().map(|vip| (vip.address.as_ref(), vip.name.as_ref()));
+        let hosts = draft.hosts.iter().filter_map(|host| host.name.as_ref());
+        let vips = draft.vips.iter().filter_map(|vip| vip.name.as_ref());
+        let nodes =
+            draft.hosts.iter().flat_map(|host| host.addresses.iter().flatten().map(|at| (at, host.name.as_ref())));
+        let virtuals = draft.vips.iter().filter_map(|vip| Some((vip.address.as_ref()?, vip.name.as_ref())));
         Self {
-            hosts: Names::new("host", "[[host]]", hosts.clone().filter_map(|(_, name)| name), draft.hosts_complete),
-            vips: Names::new("VIP", "[[vip]]", vips.clone().filter_map(|(_, name)| name), draft.vips_complete),
-            nodes: by_address(hosts),
-            virtuals: by_address(vips),
+            hosts: Names::new("host", "[[host]]", hosts, draft.hosts_complete),
+            vips: Names::new("VIP", "[[vip]]", vips, draft.vips_complete),
+            nodes: by_address(nodes),
+            virtuals: by_address(virtuals),
+            draft,
         }
     }
+
+    /// The address of the VIP of this name, if both are known.
+    pub(super) fn vip(&self, name: &str) -> Option<&'d At<IpAddr>> {
+        self.draft.vips.iter().find(|vip| is_called(vip.name.as_ref(), name))?.address.as_ref()
+    }
+
+    /// The addresses of the host of this name, if both are known.
+    pub(super) fn node(&self, name: &str) -> Option<&'d [At<IpAddr>]> {
+        self.draft.hosts.iter().find(|host| is_called(host.name.as_ref(), name))?.addresses.as_deref()
+    }
+}
+
+/// Whether this name could be read and is that one.
+pub(super) fn is_called(given: Option<&At<String>>, name: &str) -> bool {
+    given.is_some_and(|given| given.value == name)
 }
 
 impl<'d> Names<'d> {
@@ -90,17 +110,12 @@ pub(super) fn called(kind: &str, name: Option<&At<String>>) -> String {
 }
 
 fn by_address<'d>(
-    things: impl Iterator<Item = (Option<&'d At<IpAddr>>, Option<&'d At<String>>)>,
+    things: impl Iterator<Item = (&'d At<IpAddr>, Option<&'d At<String>>)>,
 ) -> HashMap<IpAddr, Owner<'d>> {
     let mut owners = HashMap::new();
-    for (address, name) in things {
-        if let Some(At { value, span }) = address {
-            owners.entry(*value).and_modify(|owner: &mut Owner<'_>| owner.shared = true).or_insert(Owner {
-                span,
-                name,
-                shared: false,
-            });
-        }
+    for (At { value, span }, name) in things {
+        let owner = Owner { span, name, shared: false };
+        owners.entry(*value).and_modify(|owner: &mut Owner<'_>| owner.shared = true).or_insert(owner);
     }
     owners
 }

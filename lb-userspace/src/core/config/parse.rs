@@ -14,8 +14,6 @@ use super::{sizes, values};
 const SECTIONS: [&str; 5] = ["host", "vip", "service", "defaults", "tables"];
 /// The same as they are written.
 const HEADERS: [&str; 5] = ["[[host]]", "[[vip]]", "[[service]]", "[defaults]", "[tables]"];
-/// Prefix length of a VIP: the address alone.
-const PREFIX: u8 = 32;
 
 type Document<'a> = Spanned<DeTable<'a>>;
 
@@ -35,8 +33,9 @@ pub(super) fn draft(document: &Document<'_>, report: &mut Report<'_>) -> Draft {
     let vips = each(document, "vip", report, vip);
     let defaults =
         section(document, "defaults").map_or_else(Defaults::default, |entry| service::defaults(entry, report));
-    let services =
-        each(document, "service", report, |entry, report| service::service(entry, &hosts.items, &defaults, report));
+    let services = each(document, "service", report, |entry, report| {
+        service::service(entry, &hosts.items, &vips.items, &defaults, report)
+    });
     let tables = section(document, "tables").map(|entry| sizes::tables(entry, report)).unwrap_or_default();
 
     let hosts_complete = hosts.complete && readable("host", report) && hosts.items.iter().all(|h| h.name.is_some());
@@ -53,18 +52,21 @@ fn host(entry: Entry<'_>, report: &mut Report<'_>) -> Option<HostDraft> {
     let table = entry.table(titled("host", entry), &["name", "address"], report)?;
     Some(HostDraft {
         name: table.required("name", "\"c1\"", report).and_then(|e| values::name(e, report)),
-        address: table.required("address", "\"10.0.0.11\"", report).and_then(|e| values::address(e, report)),
+        addresses: table.required("address", "\"10.0.0.11\"", report).and_then(|e| values::addresses(e, report)),
     })
 }
 
 fn vip(entry: Entry<'_>, report: &mut Report<'_>) -> Option<VipDraft> {
     let keys = ["name", "address", "prefix", "interface", "holder"];
     let table = entry.table(titled("VIP", entry), &keys, report)?;
-    let prefix = table.optional("prefix").and_then(|e| e.integer(1..=PREFIX, report));
+    let address = table.required("address", "\"10.0.0.100\"", report).and_then(|e| values::address(e, report));
+    // The address alone; if that is not known, whatever may be right of some family.
+    let longest = address.as_ref().map_or(128, |address| if address.value.is_ipv4() { 32 } else { 128 });
+    let prefix = table.optional("prefix").and_then(|e| e.integer(1..=longest, report));
     Some(VipDraft {
         name: table.required("name", "\"internal\"", report).and_then(|e| values::name(e, report)),
-        address: table.required("address", "\"10.0.0.100\"", report).and_then(|e| values::address(e, report)),
-        prefix: prefix.map_or(PREFIX, |prefix| prefix.value),
+        address,
+        prefix: prefix.map_or(longest, |prefix| prefix.value),
         interface: table.required("interface", "\"eth0\"", report).and_then(|e| values::interface(e, report)),
         holder: table.required("holder", "\"c1\"", report).and_then(|e| values::name(e, report)),
     })

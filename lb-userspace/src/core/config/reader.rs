@@ -50,6 +50,10 @@ impl<'a> Entry<'a> {
         self.value.get_ref().is_str()
     }
 
+    pub(super) fn is_array(self) -> bool {
+        self.value.get_ref().is_array()
+    }
+
     pub(super) fn is_table(self) -> bool {
         self.value.get_ref().is_table()
     }
@@ -104,10 +108,26 @@ impl<'a> Entry<'a> {
 
     /// A table, which may have these keys; others are reported. `owner` says what it is.
     pub(super) fn table(self, owner: String, keys: &[&'static str], report: &mut Report<'_>) -> Option<Table<'a>> {
+        self.table_once_with(owner, keys, &[], report)
+    }
+
+    /// The same for a table that had other keys in earlier versions: these, each with what to do now.
+    pub(super) fn table_once_with(
+        self,
+        owner: String,
+        keys: &[&'static str],
+        gone: &[(&str, &str)],
+        report: &mut Report<'_>,
+    ) -> Option<Table<'a>> {
         match self.value.get_ref() {
-            DeValue::Table(entries) => Some(Table::new(owner, self.span(), entries, keys, report)),
+            DeValue::Table(entries) => Some(Table::new(owner, self.span(), entries, keys, gone, report)),
             _ => self.wrong_type("a table", "write `{ key = value, ... }`", report),
         }
+    }
+
+    /// Whether this is a table that has this key, right or wrong.
+    pub(super) fn has(self, key: &str) -> bool {
+        self.value.get_ref().as_table().is_some_and(|table| table.contains_key(key))
     }
 
     /// The string under a key, if this is a table that has one: to name the table before it is read.
@@ -128,10 +148,16 @@ impl<'a> Table<'a> {
         span: Span,
         entries: &'a DeTable<'a>,
         keys: &[&'static str],
+        gone: &[(&str, &str)],
         report: &mut Report<'_>,
     ) -> Self {
         let mut misspelt = Vec::new();
         for key in entries.keys().filter(|key| !keys.contains(&key.get_ref().as_ref())) {
+            if let Some((name, help)) = gone.iter().find(|(name, _)| name == key.get_ref()) {
+                let message = format!("{} is no key of {owner} any more", quote(name));
+                report.add(Problem::at(&key.span(), message).help(*help));
+                continue;
+            }
             let missing = keys.iter().copied().filter(|known| !entries.contains_key(*known));
             let meant = nearest(key.get_ref(), missing);
             let help = match meant {

@@ -20,8 +20,8 @@ pub(super) fn check(draft: &Draft, report: &mut Report<'_>) {
     names_are_unique("hosts", draft.hosts.iter().map(|host| host.name.as_ref()), report);
     names_are_unique("VIPs", draft.vips.iter().map(|vip| vip.name.as_ref()), report);
     names_are_unique("services", draft.services.iter().map(|service| service.name.as_ref()), report);
-    addresses_are_unique("hosts", draft.hosts.iter().map(|host| host.address.as_ref()), report);
-    addresses_are_unique("VIPs", draft.vips.iter().map(|vip| vip.address.as_ref()), report);
+    addresses_are_unique("hosts", draft.hosts.iter().flat_map(|host| host.addresses.iter().flatten()), report);
+    addresses_are_unique("VIPs", draft.vips.iter().filter_map(|vip| vip.address.as_ref()), report);
 
     let defined = Defined::new(draft);
     for vip in &draft.vips {
@@ -43,8 +43,8 @@ fn names_are_unique<'d>(kinds: &str, names: impl Iterator<Item = Option<&'d At<S
     });
 }
 
-fn addresses_are_unique<'d>(kinds: &str, all: impl Iterator<Item = Option<&'d At<IpAddr>>>, report: &mut Report<'_>) {
-    each_repeated(all.flatten().map(|address| (address.value, &address.span)), |address, first, again| {
+fn addresses_are_unique<'d>(kinds: &str, all: impl Iterator<Item = &'d At<IpAddr>>, report: &mut Report<'_>) {
+    each_repeated(all.map(|address| (address.value, &address.span)), |address, first, again| {
         let message = format!("two {kinds} have the address {address}");
         report.add(Problem::at(again, message).see(first, "the first").help("give one of them another address"));
     });

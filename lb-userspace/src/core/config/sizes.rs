@@ -7,9 +7,14 @@ use super::report::{At, Problem, Report};
 use super::source::Span;
 use super::suggest::quote;
 
-const KEYS: [&str; 5] = ["services", "backends", "flow_cache", "flows", "maglev"];
+const KEYS: [&str; 5] = ["services", "backends", "flows", "new_flows", "maglev"];
+/// Keys of earlier versions, and what to do instead.
+const GONE: [(&str, &str); 1] =
+    [("flow_cache", "remove it: there is one flow table now, for all CPUs, and `flows` is its size")];
 const SERVICES_MAX: u32 = 16_384;
 const BACKENDS_MAX: u32 = 65_535;
+/// More than any CPU can do: as good as no limit.
+const NEW_FLOWS_MAX: u32 = 100_000_000;
 const MAGLEV_MIN: u32 = 251;
 const MAGLEV_MAX: u32 = 65_537;
 /// Fewest slots of a Maglev table per backend: shares are then even within one percent.
@@ -18,7 +23,7 @@ const SLOTS_PER_BACKEND: usize = 100;
 /// Reads `[tables]`.
 pub(super) fn tables(entry: Entry<'_>, report: &mut Report<'_>) -> TablesDraft {
     let mut draft = TablesDraft::default();
-    let Some(table) = entry.table("[tables]".into(), &KEYS, report) else { return draft };
+    let Some(table) = entry.table_once_with("[tables]".into(), &KEYS, &GONE, report) else { return draft };
     let sizes = &mut draft.sizes;
     let read = |key, low, high, report: &mut Report<'_>, size: &mut u32| {
         let at = table.optional(key).and_then(|e| e.integer(low..=high, report))?;
@@ -27,12 +32,12 @@ pub(super) fn tables(entry: Entry<'_>, report: &mut Report<'_>) -> TablesDraft {
     };
     draft.services = read("services", 1, SERVICES_MAX, report, &mut sizes.services).map(|at| at.span);
     draft.backends = read("backends", 1, BACKENDS_MAX, report, &mut sizes.backends).map(|at| at.span);
-    read("flows", 1 << 10, 1 << 26, report, &mut sizes.flows);
-    let flow_cache = read("flow_cache", 1 << 10, 1 << 24, report, &mut sizes.flow_cache);
+    let flows = read("flows", 1 << 10, 1 << 26, report, &mut sizes.flows);
+    read("new_flows", 0, NEW_FLOWS_MAX, report, &mut sizes.new_flows);
     let maglev = read("maglev", MAGLEV_MIN, MAGLEV_MAX, report, &mut sizes.maglev);
 
-    if let Some(At { value, span }) = flow_cache.filter(|at| !at.value.is_power_of_two()) {
-        let message = format!("`flow_cache` of [tables] is {}, which is not a power of two", quote(&value.to_string()));
+    if let Some(At { value, span }) = flows.filter(|at| !at.value.is_power_of_two()) {
+        let message = format!("`flows` of [tables] is {}, which is not a power of two", quote(&value.to_string()));
         report.add(Problem::at(&span, message).help(format!("write {}", value.next_power_of_two())));
     }
     draft.maglev = maglev.as_ref().map(|at| at.span.clone());

@@ -2,7 +2,7 @@
 //!
 //! As in `reader`, `None` means that the error has been reported.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -39,32 +39,97 @@ pub(super) fn address(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<Ip
     let text = entry.string(report)?;
     let said = format!("{} is {}", entry.label(), quote(text.value));
     let problem = match text.value.parse() {
-        Ok(IpAddr::V4(address)) => match implausible(address) {
-            None => return Some(At::new(IpAddr::V4(address), text.span)),
-            Some(class) => Problem::at(&text.span, format!("{said}, {class}"))
-                .help("write a unicast address that the other hosts and the clients can reach"),
+        Ok(address) => match implausible(address) {
+            None => return Some(At::new(address, text.span)),
+            Some((class, help)) => Problem::at(&text.span, format!("{said}, {class}")).help(help),
         },
-        Ok(IpAddr::V6(_)) => Problem::at(&text.span, format!("{said}: IPv6 is not available in this version"))
-            .help("write an IPv4 address"),
-        Err(_) => {
-            Problem::at(&text.span, format!("{said}, which is not an IPv4 address")).help(if text.value.contains('/') {
-                "write the address alone; a VIP's prefix length goes into its key `prefix`"
-            } else {
-                "write four numbers of 0 to 255, as in `10.0.0.11`; names are not resolved"
-            })
-        }
+        Err(_) => Problem::at(&text.span, format!("{said}, which is not an IP address")).help(malformed(text.value)),
     };
     report.add(problem);
     None
 }
 
-fn implausible(address: Ipv4Addr) -> Option<&'static str> {
+/// One address, or one of each family.
+pub(super) fn addresses(entry: Entry<'_>, report: &mut Report<'_>) -> Option<Vec<At<IpAddr>>> {
+    if entry.is_string() {
+        return Some(vec![address(entry, report)?]);
+    }
+    if !entry.is_array() {
+        let help = "write it as in `\"10.0.0.11\"`, or one of each family as in `[\"10.0.0.11\", \"fd00::11\"]`";
+        return entry.wrong_type("an address or an array of addresses", help, report);
+    }
+    let items = entry.array(report)?;
+    if items.is_empty() {
+        report
+            .add(Problem::at(&entry.span(), format!("{} is empty", entry.label())).help("write at least one address"));
+        return None;
+    }
+    let count = items.len();
+    let addresses: Vec<At<IpAddr>> = items.into_iter().filter_map(|item| address(item, report)).collect();
+    for (position, again) in addresses.iter().enumerate() {
+        let family = |address: &&At<IpAddr>| address.value.is_ipv4() == again.value.is_ipv4();
+        if let Some(first) = addresses.iter().take(position).find(family) {
+            let message = format!("{} has two {} addresses", entry.label(), family_name(again.value));
+            let help = "keep one of each family; a backend of a service may have an `address` of its own";
+            report.add(Problem::at(&again.span, message).see(&first.span, "the first").help(help));
+            return None;
+        }
+    }
+    (addresses.len() == count).then_some(addresses)
+}
+
+/// The family of an address as people call it.
+pub(super) fn family_name(address: IpAddr) -> &'static str {
+    if address.is_ipv4() { "IPv4" } else { "IPv6" }
+}
+
+/// Why packets from other hosts cannot be sent to an address, and what to write instead.
+fn implausible(address: IpAddr) -> Option<(&'static str, String)> {
+    let (class, help) = match address {
+        IpAddr::V4(address) => (implausible4(address)?, "the other hosts and the clients can reach"),
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(inner) => {
+                return Some(("an IPv4-mapped address", format!("write the IPv4 address, `{inner}`")));
+            }
+            None => (implausible6(address)?, "the other hosts and the clients can reach, global or unique-local"),
+        },
+    };
+    Some((class, format!("write a unicast address that {help}")))
+}
+
+fn implausible4(address: Ipv4Addr) -> Option<&'static str> {
     match address {
         a if a.octets()[0] == 0 => Some("an unspecified address"),
         a if a.is_loopback() => Some("a loopback address"),
         a if a.is_multicast() => Some("a multicast address"),
         a if a.is_broadcast() => Some("the broadcast address"),
         _ => None,
+    }
+}
+
+/// RFC 4291, section 2.4; IPv4-mapped addresses aside.
+fn implausible6(address: Ipv6Addr) -> Option<&'static str> {
+    match address {
+        a if a.is_unspecified() => Some("the unspecified address"),
+        a if a.is_loopback() => Some("the loopback address"),
+        a if a.is_multicast() => Some("a multicast address"),
+        a if a.is_unicast_link_local() => Some("a link-local address, which means something on one interface only"),
+        a if a.segments()[0] & 0xffc0 == 0xfec0 => Some("a site-local address, which no longer exist (RFC 3879)"),
+        a if a.segments()[..6] == [0; 6] => Some("an IPv4-compatible address, which no longer exist (RFC 4291)"),
+        _ => None,
+    }
+}
+
+/// How to write what was meant as an address.
+fn malformed(text: &str) -> &'static str {
+    if text.contains('/') {
+        "write the address alone; a VIP's prefix length goes into its key `prefix`"
+    } else if text.contains('%') {
+        "write the address without a zone; it must be global or unique-local"
+    } else if text.starts_with('[') {
+        "write the address alone, without brackets; a port goes into its own key"
+    } else {
+        "write it as in `10.0.0.11` or `fd00::11`; names are not resolved"
     }
 }
 
@@ -110,7 +175,7 @@ pub(super) fn duration(
         }
         Err(error @ (DurationError::NoUnit | DurationError::Malformed)) => {
             Problem::at(&text.span, format!("{said}, which {error}"))
-                .help("write a whole number and one of the units ms, s, m, h, as in `\"500ms\"`")
+                .help("write a whole number and one of the units ms, s, m, h, d, as in `\"500ms\"`")
         }
     };
     report.add(problem);
@@ -123,7 +188,7 @@ pub(super) fn mode(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<Mode>
 }
 
 pub(super) fn protocol(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<Protocol>> {
-    choice(entry, &[("tcp", Protocol::Tcp)], &["udp"], "leave `protocol` out, or write `protocol = \"tcp\"`", report)
+    choice(entry, &[("tcp", Protocol::Tcp), ("udp", Protocol::Udp)], &[], "", report)
 }
 
 pub(super) fn check_kind(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<CheckKind>> {

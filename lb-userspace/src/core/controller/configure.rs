@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use super::Controller;
 use super::footprint::Footprint;
-use super::pool::Pool;
+use super::pool::{Known, Pool};
+use super::{AdoptedBackend, Controller};
 use crate::core::command::{Command, Level};
 use crate::core::config::Config;
 use crate::core::config::model::{Backend, Service};
 use crate::core::event::Now;
-use crate::core::view::BackendState;
 
 impl Controller {
     pub(super) fn configure(&mut self, config: Config, now: Now) -> Vec<Command> {
@@ -49,8 +48,9 @@ impl Controller {
         let mut earlier: BTreeMap<String, Pool> =
             self.pools.drain(..).map(|pool| (pool.service.name.clone(), pool)).collect();
         let adopted = std::mem::take(&mut self.adopted);
-        let adopted: BTreeMap<_, BackendState> =
-            adopted.iter().map(|a| ((a.vip, a.service_port, a.protocol, a.address, a.port), a.state)).collect();
+        let key = |a: &AdoptedBackend| (a.vip, a.service_port, a.protocol, a.address, a.port);
+        let adopted: BTreeMap<_, Known> =
+            adopted.iter().map(|a| (key(a), Known { state: a.state, drained: a.drained })).collect();
         for service in &config.services {
             let vip = config.vips.iter().find(|vip| vip.name == service.vip).map(|vip| vip.address);
             let known = |backend: &Backend| {

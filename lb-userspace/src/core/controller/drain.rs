@@ -1,7 +1,6 @@
 //! Drains: the operator asks for a backend to keep its flows and take no new ones, or to take them again.
 //!
-//! A drain is remembered until it is undone, over failures and reloads of the backend, and over a restart of pivotd while the
-//! backend is healthy.
+//! A drain is remembered until it is undone, over failures and reloads of the backend and over restarts of pivotd.
 
 use super::{Controller, Slot};
 use crate::core::command::{Command, Level};

@@ -3,8 +3,9 @@
 //! In: two footprints, the one that is and the one that is to be. Out: the commands between them, in a safe order.
 //!
 //! What must hold, at every moment in between:
-//! - The kernel never answers ARP for a VIP that this host does not hold. It would for every address that is local to it, by
-//!   address or by route, unless the tables name the VIP: so they come before a route is added, and stay until it is gone.
+//! - The kernel never answers ARP, or neighbour solicitations, for a VIP that this host does not hold. It would for every
+//!   address that is local to it, by address or by route, unless the tables name the VIP: so they come before a route is
+//!   added, and stay until it is gone.
 //! - A host that loses a VIP goes on serving its own backends: the route is not touched when the address goes.
 //!
 //! A VIP's `local` route is wanted where a backend of the VIP runs, held or not: packets for the VIP then find the
@@ -32,8 +33,8 @@ pub(super) struct Footprint {
     addresses: BTreeSet<Address>,
     /// VIPs with a `local` route.
     routes: BTreeSet<IpAddr>,
-    /// Backends on other hosts, by the interface of the VIP they serve.
-    neighbours: BTreeSet<(String, IpAddr)>,
+    /// Backends on other hosts. Which interface leads to one is the kernel's to say.
+    neighbours: BTreeSet<IpAddr>,
 }
 
 /// A VIP on an interface.
@@ -62,7 +63,7 @@ impl Footprint {
                 if backend.host == host {
                     footprint.routes.insert(vip.address);
                 } else {
-                    footprint.neighbours.insert((vip.interface.clone(), backend.address));
+                    footprint.neighbours.insert(backend.address);
                 }
             }
         }
@@ -71,7 +72,7 @@ impl Footprint {
 
     /// Whether this address was asked to be kept resolved.
     pub(super) fn resolves(&self, address: IpAddr) -> bool {
-        self.neighbours.iter().any(|(_, neighbour)| *neighbour == address)
+        self.neighbours.contains(&address)
     }
 
     /// The commands that lead from `self` to `next`, with the new tables where they belong.
@@ -137,10 +138,10 @@ fn remove_route(address: &IpAddr) -> Command {
     Command::RemoveLocalRoute { address: *address }
 }
 
-fn forget((interface, address): &(String, IpAddr)) -> Command {
-    Command::Forget { interface: interface.clone(), address: *address }
+fn forget(address: &IpAddr) -> Command {
+    Command::Forget { address: *address }
 }
 
-fn resolve((interface, address): &(String, IpAddr)) -> Command {
-    Command::Resolve { interface: interface.clone(), address: *address }
+fn resolve(address: &IpAddr) -> Command {
+    Command::Resolve { address: *address }
 }

@@ -41,6 +41,8 @@ impl Controller {
             vip: service.vip.clone(),
             port: service.port,
             protocol: service.protocol,
+            idle_timeout: service.idle_timeout,
+            affinity: service.affinity,
             backends: pairs.map(|(backend, member)| self.draw_backend(pool, backend, member)).collect(),
             table: pool.dealt.table.clone(),
         }
@@ -55,7 +57,8 @@ impl Controller {
             mode: pool.service.mode,
             local,
             state: member.state(&pool.service.check),
-            mac: if local { None } else { self.neighbours.get(&backend.address).copied() },
+            drained: member.drained,
+            next_hop: if local { None } else { self.neighbours.get(&backend.address).cloned() },
         }
     }
 }

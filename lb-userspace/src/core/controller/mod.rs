@@ -25,7 +25,7 @@ use std::net::IpAddr;
 use super::command::Command;
 use super::config::Config;
 use super::config::model::Protocol;
-use super::event::{BackendKey, Event, Mac, Now};
+use super::event::{BackendKey, Event, NextHop, Now};
 use super::health::Jitter;
 use super::plan::Image;
 use super::view::BackendState;
@@ -35,7 +35,7 @@ use pool::Pool;
 pub use drain::DrainError;
 
 /// A backend as an earlier pivotd left it in the pinned maps: its state is believed until a check says otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdoptedBackend {
     /// Address of the service's VIP.
     pub vip: IpAddr,
@@ -47,10 +47,12 @@ pub struct AdoptedBackend {
     pub address: IpAddr,
     /// Port of the backend.
     pub port: u16,
-    /// Its state. `Drain` is healthy and drained; of one that is `Down`, nothing tells whether it was drained as well.
+    /// Its state.
     pub state: BackendState,
+    /// Whether its operator had drained it: so of one that is `Drain`, and maybe of one that is `Down`.
+    pub drained: bool,
     /// Where it was sent to: packets go on there until the neighbour table says otherwise.
-    pub mac: Option<Mac>,
+    pub next_hop: Option<NextHop>,
 }
 
 /// Decides everything that pivotd does.
@@ -68,8 +70,8 @@ pub struct Controller {
     /// When each check is due, or given up: what the members of the pools say, in the order of time.
     timers: BTreeSet<(Now, Slot)>,
     last_probe: u64,
-    /// MACs as last seen.
-    neighbours: BTreeMap<IpAddr, Mac>,
+    /// Next hops as last seen.
+    neighbours: BTreeMap<IpAddr, NextHop>,
     footprint: Footprint,
     /// The last image sent, to tell whether another one is needed.
     image: Option<Image>,
@@ -88,7 +90,7 @@ impl Controller {
         Self {
             host,
             jitter: Jitter::new(seed),
-            neighbours: adopted.iter().filter_map(|backend| Some((backend.address, backend.mac?))).collect(),
+            neighbours: adopted.iter().filter_map(|b| Some((b.address, b.next_hop.clone()?))).collect(),
             adopted,
             config: None,
             pools: Vec::new(),
@@ -106,7 +108,7 @@ impl Controller {
         match event {
             Event::Configure(config) => self.configure(*config, now),
             Event::ProbeEnded { backend, id, outcome } => self.probe_ended(&backend, id, outcome, now),
-            Event::Neighbour { address, mac } => self.neighbour(address, mac),
+            Event::Neighbour { address, next_hop } => self.neighbour(address, next_hop),
             Event::Tick => self.tick(now),
             Event::Stop => self.stop(),
         }
@@ -124,12 +126,14 @@ impl Controller {
         self.config.as_ref()
     }
 
-    /// A MAC that is known is kept when the kernel's entry fails: the health checks, which need that same entry, decide
-    /// whether the backend is reachable, and a passing loss of ARP must not cut flows that still get through.
-    fn neighbour(&mut self, address: IpAddr, mac: Option<Mac>) -> Vec<Command> {
-        match mac {
-            Some(mac) => {
-                if self.neighbours.insert(address, mac) == Some(mac) || !self.footprint.resolves(address) {
+    /// A next hop that is known is kept when the kernel's entry fails: the health checks, which need that same entry,
+    /// decide whether the backend is reachable, and a passing loss of ARP must not cut flows that still get through.
+    fn neighbour(&mut self, address: IpAddr, next_hop: Option<NextHop>) -> Vec<Command> {
+        match next_hop {
+            Some(next_hop) => {
+                let known = self.neighbours.get(&address) == Some(&next_hop);
+                self.neighbours.insert(address, next_hop);
+                if known || !self.footprint.resolves(address) {
                     return Vec::new();
                 }
                 self.publish().into_iter().collect()

@@ -36,6 +36,13 @@ pub(super) struct Member {
     pub(super) probing: Probing,
 }
 
+/// How an earlier pivotd left a backend.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    pub(super) state: BackendState,
+    pub(super) drained: bool,
+}
+
 /// What a backend's checks are doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Probing {
@@ -68,12 +75,12 @@ pub(super) struct Dealt {
 }
 
 impl Pool {
-    /// A service as it starts under a configuration; `earlier` is the pool of that name so far, and `known` the state in
-    /// which an earlier pivotd left a backend.
+    /// A service as it starts under a configuration; `earlier` is the pool of that name so far, and `known` how an earlier
+    /// pivotd left a backend.
     pub(super) fn start(
         service: Service,
         earlier: Option<Pool>,
-        known: impl Fn(&Backend) -> Option<BackendState>,
+        known: impl Fn(&Backend) -> Option<Known>,
         jitter: &mut Jitter,
         now: Now,
     ) -> Self {
@@ -144,11 +151,11 @@ impl Dealt {
 
 impl Member {
     /// A backend that was not there before.
-    fn start(service: &Service, backend: &Backend, known: Option<BackendState>, jitter: &mut Jitter, now: Now) -> Self {
+    fn start(service: &Service, backend: &Backend, known: Option<Known>, jitter: &mut Jitter, now: Now) -> Self {
         let check = &service.check;
         let health = match (check.kind == CheckKind::None, known) {
             (true, _) => Health::known(check, true),
-            (false, Some(state)) => Health::known(check, state != BackendState::Down),
+            (false, Some(known)) => Health::known(check, known.state != BackendState::Down),
             (false, None) => Health::presumed(check),
         };
         Self {
@@ -156,7 +163,7 @@ impl Member {
             target: SocketAddr::new(backend.address, backend.port),
             weight: backend.weight,
             health,
-            drained: known == Some(BackendState::Drain),
+            drained: known.is_some_and(|known| known.drained),
             since: now,
             last_check: None,
             probing: first_check(check, jitter, now),

@@ -7,6 +7,7 @@
 use super::pool::Probing;
 use super::{Controller, Slot};
 use crate::core::command::{Command, Level};
+use crate::core::config::model::Protocol;
 use crate::core::event::{BackendKey, Now, ProbeOutcome};
 use crate::core::health::{self, Transition};
 
@@ -105,9 +106,16 @@ impl Controller {
         }
         if took_flows && !pool.takes_flows() {
             let service = &pool.service;
+            let lost = match service.protocol {
+                Protocol::Tcp => "connections: they are reset",
+                Protocol::Udp => "flows: they are refused",
+            };
             let message = format!(
-                "service {} (port {} of VIP {}) has no backend for new connections: they are reset until a check passes",
-                service.name, service.port, service.vip
+                "service {} ({} port {} of VIP {}) has no backend for new {lost} until a check passes",
+                service.name,
+                service.protocol.name(),
+                service.port,
+                service.vip
             );
             logs.push(log(Level::Error, message));
         }

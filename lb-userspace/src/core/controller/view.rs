@@ -47,6 +47,9 @@ impl Controller {
             packets: 0,
             bytes: 0,
             new_flows: 0,
+            evicted: 0,
+            crowded: 0,
+            limited: 0,
         }
     }
 
@@ -54,7 +57,7 @@ impl Controller {
     fn view_backend(&self, pool: &Pool, backend: &Backend, member: &Member, now: Now) -> BackendView {
         let check = &pool.service.check;
         let local = backend.host == self.host;
-        let mac = self.neighbours.get(&backend.address).filter(|_| !local);
+        let next_hop = self.neighbours.get(&backend.address).filter(|_| !local);
         BackendView {
             id: member.key.to_string(),
             name: backend.name.clone(),
@@ -68,7 +71,8 @@ impl Controller {
             health_top: health::top(check),
             last_check: last_check(&check.kind, member.last_check.as_ref()),
             since_s: now.0.saturating_sub(member.since.0).as_secs(),
-            mac: mac.map(ToString::to_string),
+            mac: next_hop.map(|next_hop| next_hop.mac.to_string()),
+            interface: next_hop.map(|next_hop| next_hop.interface.clone()),
             local,
             share: 0.0,
             packets: 0,

@@ -112,7 +112,11 @@ fn attach_xdp(program: &mut Xdp, pin: &Path, interface: &Link) -> Result<XdpKind
         match program.attach_to_link(link) {
             Ok(id) => {
                 keep(program.take_link(id).map_err(|e| chain(&e))?.try_into().map_err(|_| NOT_A_LINK)?, None)?;
-                return Ok(if interface.xdp_generic { XdpKind::Generic } else { XdpKind::Native });
+                if !interface.xdp_generic {
+                    return Ok(XdpKind::Native);
+                }
+                warn_generic(interface, "as an earlier pivotd found");
+                return Ok(XdpKind::Generic);
             }
             Err(e) => remove_if_dead(pin, &e)?,
         }
@@ -123,16 +127,19 @@ fn attach_xdp(program: &mut Xdp, pin: &Path, interface: &Link) -> Result<XdpKind
             let id = program
                 .attach_to_if_index(interface.index, XdpMode::Skb)
                 .map_err(|generic| format!("native: {}; generic: {}", chain(&native), chain(&generic)))?;
-            tracing::warn!(
-                interface = interface.name,
-                "the driver has no native XDP ({}): generic mode, several times slower",
-                chain(&native)
-            );
+            warn_generic(interface, &chain(&native));
             (id, XdpKind::Generic)
         }
     };
     keep(program.take_link(id).map_err(|e| chain(&e))?.try_into().map_err(|_| NOT_A_LINK)?, Some(pin))?;
     Ok(kind)
+}
+
+fn warn_generic(interface: &Link, reason: &str) {
+    tracing::warn!(
+        interface = interface.name,
+        "the driver has no native XDP ({reason}): generic mode, several times slower"
+    );
 }
 
 const NOT_A_LINK: &str = "the kernel gave no bpf_link (is another program attached there? `bpftool net`)";

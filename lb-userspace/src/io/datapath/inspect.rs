@@ -1,36 +1,42 @@
 //! What is in the maps, decoded for people: names instead of indexes, empty records left out.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use aya::maps::{MapData, MapError};
+use lb_common::net::ipv4;
 use lb_common::path::verdict::{self, Verdict};
 use lb_common::wire::Line;
 use lb_common::wire::address::Address;
 use lb_common::wire::backend::{Hop, Identity, State, Way};
 use lb_common::wire::directory::Slot;
-use lb_common::wire::flow::{Entry, FlowKey};
-use lb_common::wire::service::{Local, Table};
+use lb_common::wire::link::Port;
+use lb_common::wire::service::{Affinity, Local, Table};
 use lb_common::wire::vip::Vip;
 use serde_json::{Value, json};
 
-use super::Datapath;
+use super::{Datapath, flows};
 use crate::core::event::Mac;
-use crate::core::view::{BackendState, FlowView, MapEntry, MapView};
+use crate::core::view::{MapEntry, MapView};
+use crate::tables::clock::Clock;
 use crate::tables::memory::TableMemory;
 use crate::tables::writer::Names;
 
 /// Every map and what it is for.
-const PURPOSES: [(&str, &str); 14] = [
+const PURPOSES: [(&str, &str); 18] = [
     ("CONTROL", "sizes, and which generation of the directory is in force"),
-    ("LINKS", "interfaces with programs attached: MAC and own address"),
+    ("LINKS", "interfaces with programs attached: MAC, port and own address"),
+    ("PORTS", "interfaces that packets may leave by: MAC"),
+    ("EGRESS", "the same for the kernel: interface index"),
+    ("WAYS", "programs of the long way: pivot_long4, pivot_long6"),
     ("PILOTS", "directory: pilots of the perfect hash"),
     ("DIRECTORY", "directory: (VIP, port, protocol) to service, exactly"),
     ("VIPS", "whether this host answers for a VIP"),
     ("SERVICES", "where a service's Maglev table lies, and its local backend"),
     ("MAGLEV", "Maglev tables: slot to backend"),
     ("BACKENDS", "where and whether to send"),
-    ("FLOW_CACHE4", "level 1: each CPU's own flows"),
-    ("FLOWS", "level 2: the flows of all CPUs"),
+    ("FLOWS4", "IPv4 flows, clients with affinity, packets in fragments"),
+    ("FLOWS6", "the same for IPv6"),
+    ("PACES", "new flows and ICMP errors of each CPU in its last window of time"),
     ("VERDICTS", "packets by verdict and CPU"),
     ("SERVICE_COUNTERS", "packets by service and CPU"),
     ("BACKEND_COUNTERS", "packets by backend and CPU"),
@@ -65,10 +71,13 @@ pub enum DumpError {
     #[error("no map {0:?}: `pivot maps` lists them")]
     Unknown(String),
     /// Its values have no form outside of the kernel.
-    #[error(
-        "LISTENERS holds sockets, which only the kernel can read: BACKEND_COUNTERS counts what was steered to them"
-    )]
-    Sockets,
+    #[error("{name} {what}")]
+    Opaque {
+        /// Its name.
+        name: &'static str,
+        /// What it holds, and where to look instead.
+        what: &'static str,
+    },
 }
 
 /// At most `limit` entries of a map.
@@ -77,7 +86,7 @@ pub enum DumpError {
 /// [`DumpError`].
 pub fn dump(datapath: &Datapath, name: &str, limit: usize) -> Result<Vec<MapEntry>, DumpError> {
     let memory = datapath.writer().memory();
-    let view = View { memory, names: datapath.writer().names() };
+    let view = View { memory, names: datapath.writer().names(), clock: datapath.writer().clock() };
     let entries: Box<dyn Iterator<Item = MapEntry> + '_> = match name.to_ascii_uppercase().as_str() {
         "CONTROL" => Box::new(view.control()),
         "LINKS" => Box::new(view.links()),
@@ -87,34 +96,36 @@ pub fn dump(datapath: &Datapath, name: &str, limit: usize) -> Result<Vec<MapEntr
         "SERVICES" => Box::new(view.services()),
         "MAGLEV" => Box::new(view.maglev()),
         "BACKENDS" => Box::new(view.backends()),
-        "FLOW_CACHE4" => Box::new(view.flow_cache()),
-        "FLOWS" => Box::new(memory.flows.list(limit).into_iter().map(move |(key, entry)| view.flow(&key, entry))),
+        "PORTS" => Box::new(view.ports()),
+        "FLOWS4" => Box::new(flows::v4(memory).map(move |flow| view.flow(flow))),
+        "FLOWS6" => Box::new(flows::v6(memory).map(move |flow| view.flow(flow))),
+        "PACES" => Box::new(view.paces()),
         "VERDICTS" => Box::new(view.verdicts()),
         "SERVICE_COUNTERS" => Box::new(view.service_counters()),
         "BACKEND_COUNTERS" => Box::new(view.backend_counters()),
-        "LISTENERS" => return Err(DumpError::Sockets),
+        "LISTENERS" => {
+            let what =
+                "holds sockets, which only the kernel can read: BACKEND_COUNTERS counts what was steered to them";
+            return Err(DumpError::Opaque { name: "LISTENERS", what });
+        }
+        "WAYS" => {
+            let what = "holds programs, which `bpftool prog` shows";
+            return Err(DumpError::Opaque { name: "WAYS", what });
+        }
+        "EGRESS" => {
+            let what = "holds interfaces by port, as PORTS and LINKS do, for the kernel: look there";
+            return Err(DumpError::Opaque { name: "EGRESS", what });
+        }
         _ => return Err(DumpError::Unknown(name.to_owned())),
     };
     Ok(entries.take(limit).collect())
-}
-
-/// At most `limit` flows of the shared table, of one service if named.
-#[must_use]
-pub fn flows(datapath: &Datapath, limit: usize, service: Option<&str>) -> Vec<FlowView> {
-    let memory = datapath.writer().memory();
-    let view = View { memory, names: datapath.writer().names() };
-    let all = memory.flows.list(if service.is_some() { usize::MAX } else { limit });
-    all.into_iter()
-        .filter_map(|(key, entry)| view.flow_view(&key, entry))
-        .filter(|flow| service.is_none_or(|service| flow.service == service))
-        .take(limit)
-        .collect()
 }
 
 #[derive(Clone, Copy)]
 struct View<'a> {
     memory: &'a TableMemory,
     names: &'a Names,
+    clock: Clock,
 }
 
 impl<'a> View<'a> {
@@ -123,16 +134,33 @@ impl<'a> View<'a> {
             entry(
                 "0",
                 json!({"layout": c.layout, "cpus": c.cpus, "directory_slots": c.directory_mask + 1,
-                "pilots": c.pilot_mask + 1, "flow_sets_per_cpu": c.flow_mask + 1, "services": c.services,
-                "backends": c.backends, "generation": c.generation.get(), "epoch": c.epoch.get()}),
+                "pilots": c.pilot_mask + 1, "flow_sets4": c.flow_mask4 + 1, "flow_sets6": c.flow_mask6 + 1,
+                "services": c.services, "backends": c.backends, "generation": c.generation.get()}),
             )
         })
     }
 
     fn links(self) -> impl Iterator<Item = MapEntry> + 'a {
-        self.memory.links.iter().enumerate().filter(|(_, link)| link.mac48.get() != 0).map(|(index, link)| {
+        self.memory.links.iter().enumerate().filter(|(_, link)| link.port.get() != 0).map(|(index, link)| {
             let address = IpAddr::from(Address::v4(link.address.get() as u32));
-            entry(&index.to_string(), json!({"mac": mac(link.mac48.get()), "address": address}))
+            let port = Port::unpack(link.port.get());
+            entry(&index.to_string(), json!({"mac": mac(port.mac48), "port": port.number, "address": address}))
+        })
+    }
+
+    fn ports(self) -> impl Iterator<Item = MapEntry> + 'a {
+        self.memory
+            .ports
+            .iter()
+            .enumerate()
+            .filter(|(_, port)| port.get() != 0)
+            .map(|(number, port)| entry(&number.to_string(), json!({"mac": mac(Port::unpack(port.get()).mac48)})))
+    }
+
+    fn paces(self) -> impl Iterator<Item = MapEntry> + 'a {
+        self.memory.paces.iter().enumerate().map(|(cpu, pace)| {
+            let last = |word: u64| json!({"window": word >> 32, "count": word as u32});
+            entry(&cpu.to_string(), json!({"flows": last(pace.flows.get()), "errors": last(pace.errors.get())}))
         })
     }
 
@@ -156,7 +184,12 @@ impl<'a> View<'a> {
             }
             let port = u16::from_be(slot.l4 as u16);
             let service = self.names.services.get(&slot.service);
-            entry(&format!("{address}:{port}/tcp"), json!({"service": service, "index": slot.service, "vip": vip}))
+            let protocol = if (slot.l4 >> 16) as u8 == ipv4::UDP { "udp" } else { "tcp" };
+            let idle = self.clock.time(slot.idle.least).as_secs_f64();
+            entry(
+                &format!("{}/{protocol}", SocketAddr::new(address, port)),
+                json!({"service": service, "index": slot.service, "vip": vip, "idle_timeout_s": idle}),
+            )
         })
     }
 
@@ -178,7 +211,13 @@ impl<'a> View<'a> {
             let name = self.names.services.get(&(index as u16))?;
             let table = Table::unpack(service.table.get());
             let local = Local::unpack(service.local.get()).index().map(|index| self.backend(index));
-            Some(entry(name, json!({"index": index, "line": table.line, "slots": table.slots, "local": local})))
+            let affinity = Affinity::unpack(service.affinity.get()).map(|affinity| {
+                json!({"timeout_s": self.clock.time(affinity.life).as_secs_f64(), "prefix": affinity.prefix})
+            });
+            Some(entry(
+                name,
+                json!({"index": index, "line": table.line, "slots": table.slots, "local": local, "affinity": affinity}),
+            ))
         })
     }
 
@@ -206,24 +245,19 @@ impl<'a> View<'a> {
             };
             Some(entry(
                 &self.backend(index as u16),
-                json!({"index": index, "state": state, "way": way,
+                json!({"index": index, "state": state, "way": way, "out": hop.port(),
                 "mac": mac(hop.mac48()), "address": IpAddr::from(backend.address),
                 "port": u16::from_be(identity.port), "generation": identity.generation}),
             ))
         })
     }
 
-    fn flow_cache(self) -> impl Iterator<Item = MapEntry> + 'a {
-        let sets = self.memory.control_record().flow_mask as usize + 1;
-        self.memory.flow_cache.iter().enumerate().flat_map(move |(index, set)| {
-            set.flows().map(move |([key], flow)| {
-                let source = Address::v4(key as u32);
-                let key = FlowKey::new(source, (key >> 32) as u16, (key >> 48) as u16);
-                let name = format!("cpu {} {}", index / sets, self.flow_name(&key));
-                let backend = self.backend(flow.backend);
-                entry(&name, json!({"backend": backend, "generation": flow.generation, "epoch": flow.epoch}))
-            })
-        })
+    fn flow(self, flow: flows::Flow) -> MapEntry {
+        let tag = flow.entry.tag();
+        let left = self.clock.time(tag.until().left(self.clock.now())).as_secs_f64();
+        let value = json!({"backend": self.backend(flow.entry.backend()), "generation": flow.entry.generation(),
+            "stage": flows::stage_name(tag.stage()), "expires_in_s": left});
+        entry(&flow.name(self.names), value)
     }
 
     fn verdicts(self) -> impl Iterator<Item = MapEntry> + 'a {
@@ -245,7 +279,8 @@ impl<'a> View<'a> {
             entry(
                 &format!("{name} cpu {}", i / stride),
                 json!({"packets": c.packets.get(), "bytes": c.bytes.get(),
-                "chosen": c.chosen.get(), "recalled": c.recalled.get()}),
+                "chosen": c.chosen.get(), "evicted": c.evicted.get(), "crowded": c.crowded.get(),
+                "limited": c.limited.get()}),
             )
         })
     }
@@ -253,53 +288,19 @@ impl<'a> View<'a> {
     fn backend_counters(self) -> impl Iterator<Item = MapEntry> + 'a {
         let stride = self.memory.backends.len();
         let counted = self.memory.backend_counters.iter().enumerate();
-        let used = counted.filter(|(_, c)| c.packets.get() > 0 || c.steered.get() > 0);
+        let used = counted.filter(|(_, c)| c.bytes.get() > 0 || c.steered.get() > 0);
         used.map(move |(i, c)| {
             let name = self.backend((i % stride) as u16);
             entry(
                 &format!("{name} cpu {}", i / stride),
-                json!({"packets": c.packets.get(), "bytes": c.bytes.get(),
-                "flows": c.flows.get(), "steered": c.steered.get()}),
+                json!({"forwarded": c.forwarded.get(), "redirected": c.redirected.get(), "local": c.local.get(),
+                "bytes": c.bytes.get(), "flows": c.flows.get(), "steered": c.steered.get()}),
             )
         })
     }
 
-    fn flow(self, key: &FlowKey, flow: Entry) -> MapEntry {
-        let backend = self.backend(flow.backend);
-        let value = json!({"backend": backend, "generation": flow.generation, "seen": flow.seen});
-        entry(&self.flow_name(key), value)
-    }
-
-    fn flow_name(self, key: &FlowKey) -> String {
-        let index = key.service();
-        let service = self.names.services.get(&index).cloned().unwrap_or_else(|| format!("#{index} (removed)"));
-        let client = std::net::SocketAddr::new(IpAddr::from(key.source), u16::from_be(key.port()));
-        format!("{client} -> {service}")
-    }
-
-    /// A flow whose service and backend still exist.
-    fn flow_view(self, key: &FlowKey, flow: Entry) -> Option<FlowView> {
-        let record = self.memory.backends.get(usize::from(flow.backend))?;
-        if Identity::unpack(record.identity.get()).generation != flow.generation {
-            return None;
-        }
-        let state = match Hop::from_word(record.hop.get()).state() {
-            State::Absent => return None,
-            State::Up => BackendState::Up,
-            State::Drain | State::Leaving => BackendState::Drain,
-            State::Down => BackendState::Down,
-        };
-        Some(FlowView {
-            service: self.names.services.get(&key.service())?.clone(),
-            client: IpAddr::from(key.source),
-            client_port: u16::from_be(key.port()),
-            backend: self.backend(flow.backend),
-            state,
-        })
-    }
-
     fn backend(self, index: u16) -> String {
-        self.names.backends.get(&index).map_or_else(|| format!("#{index} (removed)"), ToString::to_string)
+        flows::backend_name(self.names, index)
     }
 }
 

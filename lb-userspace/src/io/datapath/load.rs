@@ -3,18 +3,18 @@
 use std::cell::Cell;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::Arc;
 
-use aya::maps::{HashMap, Map, MapData};
+use aya::maps::{DevMap, Map, MapData, ProgramArray};
 use aya::programs::{Program, ProgramError};
 use aya::{Ebpf, EbpfError, EbpfLoader};
-use lb_common::wire::LAYOUT;
 use lb_common::wire::control::Control;
 use lb_common::wire::directory::Slot;
+use lb_common::wire::{LAYOUT, way};
 
 use super::chain;
-use super::shared_flows::KernelFlows;
-use crate::tables::memory::TableMemory;
+use crate::tables::clock::Clock;
+use crate::tables::memory::{Flows, TableMemory};
 use crate::tables::region::Region;
 use crate::tables::sizes::Sizes;
 
@@ -22,7 +22,11 @@ use crate::tables::sizes::Sizes;
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pivot"));
 
 /// The programs of the object.
-pub const PROGRAMS: [&str; 4] = ["pivot_xdp", "pivot_steer", "pivot_egress", "pivot_listen"];
+pub const PROGRAMS: [&str; 6] =
+    ["pivot_xdp", "pivot_long4", "pivot_long6", "pivot_steer", "pivot_egress", "pivot_listen"];
+
+/// Programs of the long way and their places in `WAYS`.
+const LONG_WAYS: [(&str, u32); 2] = [("pivot_long4", way::LONG4), ("pivot_long6", way::LONG6)];
 
 /// Why the data path cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -71,12 +75,13 @@ pub enum LoadError {
 }
 
 /// Loaded programs and mapped tables.
-#[derive(Debug)]
 pub struct Loaded {
     /// Programs, ready to be attached.
     pub programs: Ebpf,
     /// Tables; moved into the writer.
     pub memory: TableMemory,
+    /// The interfaces that frames may leave by, for the kernel.
+    pub egress: DevMap<MapData>,
     /// Sizes of the maps that are there, which may be those of an earlier configuration.
     pub sizes: Sizes,
     /// Whether pinned maps were found and taken over.
@@ -87,13 +92,13 @@ pub struct Loaded {
 ///
 /// # Errors
 /// [`LoadError`]; maps made by this call are unpinned again.
-pub fn load(pins: &Path, wanted: &Sizes) -> Result<Loaded, LoadError> {
+pub fn load(pins: &Path, wanted: &Sizes, clock: Clock) -> Result<Loaded, LoadError> {
     let whole = whole(pins, wanted)?;
     if whole.is_none() {
         // A pivotd may have been killed while it made or removed them.
         remove_maps(pins, wanted)?;
     }
-    let result = load_over(pins, wanted, whole.as_ref());
+    let result = load_over(pins, wanted, clock, whole.as_ref());
     if result.is_err() && whole.is_none() {
         // Best effort: the error to report is the first one.
         let _ = remove_maps(pins, wanted);
@@ -128,7 +133,7 @@ fn remove_maps(pins: &Path, wanted: &Sizes) -> Result<(), LoadError> {
     Ok(())
 }
 
-fn load_over(pins: &Path, wanted: &Sizes, adopted: Option<&Control>) -> Result<Loaded, LoadError> {
+fn load_over(pins: &Path, wanted: &Sizes, clock: Clock, adopted: Option<&Control>) -> Result<Loaded, LoadError> {
     let pins_error = |source| LoadError::Pins { dir: pins.display().to_string(), source };
     std::fs::create_dir_all(pins).map_err(pins_error)?;
     let sizes = adopted.map_or(Ok(*wanted), |control| pinned_sizes(pins, control))?;
@@ -143,12 +148,22 @@ fn load_over(pins: &Path, wanted: &Sizes, adopted: Option<&Control>) -> Result<L
         for index in 0..memory.directory.len() {
             memory.directory.write(index, Slot::EMPTY);
         }
-        memory.control.write(0, sizes.control());
+        memory.control.write(0, sizes.control(clock));
     }
     for name in PROGRAMS {
         load_program(&mut programs, name)?;
     }
-    Ok(Loaded { programs, memory, sizes, adopted: adopted.is_some() })
+    let ways = programs.take_map("WAYS").ok_or_else(|| map_error("WAYS", &"not in the object"))?;
+    let mut ways = ProgramArray::try_from(ways).map_err(|e| map_error("WAYS", &e))?;
+    for (name, place) in LONG_WAYS {
+        // Programs that an earlier pivotd attached go on with these at once: the tables are the same.
+        let program = programs.program(name).ok_or_else(|| map_error("WAYS", &"a program is missing"))?;
+        let fd = program.fd().map_err(|source| LoadError::Program { name, source: Box::new(source) })?;
+        ways.set(place, fd, 0).map_err(|e| map_error("WAYS", &e))?;
+    }
+    let egress = programs.take_map("EGRESS").ok_or_else(|| map_error("EGRESS", &"not in the object"))?;
+    let egress = DevMap::try_from(egress).map_err(|e| map_error("EGRESS", &e))?;
+    Ok(Loaded { programs, memory, egress, sizes, adopted: adopted.is_some() })
 }
 
 fn load_program(programs: &mut Ebpf, name: &'static str) -> Result<(), LoadError> {
@@ -174,25 +189,27 @@ fn pinned_sizes(pins: &Path, control: &Control) -> Result<Sizes, LoadError> {
         directory: control.directory_mask + 1,
         pilots: control.pilot_mask + 1,
         maglev: elements("MAGLEV")?,
-        flow_sets: control.flow_mask + 1,
-        flows: elements("FLOWS")?,
+        flow_sets4: control.flow_mask4 + 1,
+        flow_sets6: control.flow_mask6 + 1,
     })
 }
 
 fn map_tables(programs: &mut Ebpf, sizes: &Sizes) -> Result<TableMemory, LoadError> {
-    let flows = programs.take_map("FLOWS").ok_or_else(|| map_error("FLOWS", &"not in the object"))?;
-    let flows = HashMap::try_from(flows).map_err(|e| map_error("FLOWS", &e))?;
     Ok(TableMemory {
         control: region(programs, sizes, "CONTROL")?,
         links: region(programs, sizes, "LINKS")?,
+        ports: region(programs, sizes, "PORTS")?,
         pilots: region(programs, sizes, "PILOTS")?,
         directory: region(programs, sizes, "DIRECTORY")?,
         vips: region(programs, sizes, "VIPS")?,
         services: region(programs, sizes, "SERVICES")?,
         maglev: region(programs, sizes, "MAGLEV")?,
         backends: region(programs, sizes, "BACKENDS")?,
-        flow_cache: region(programs, sizes, "FLOW_CACHE4")?,
-        flows: Box::new(KernelFlows(Mutex::new(flows))),
+        flows: Flows {
+            v4: Arc::new(region(programs, sizes, "FLOWS4")?),
+            v6: Arc::new(region(programs, sizes, "FLOWS6")?),
+        },
+        paces: region(programs, sizes, "PACES")?,
         verdicts: region(programs, sizes, "VERDICTS")?,
         service_counters: region(programs, sizes, "SERVICE_COUNTERS")?,
         backend_counters: region(programs, sizes, "BACKEND_COUNTERS")?,

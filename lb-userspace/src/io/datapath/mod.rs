@@ -4,24 +4,27 @@
 //! - [`attach`]: pinned links, replaced in place when a new daemon takes over.
 //! - [`grace`]: waits until no packet under way can still see what was replaced.
 //! - [`inspect`]: what is in the maps, decoded for people.
-//! - [`shared_flows`]: the shared flow table through the kernel.
+//! - [`flows`]: the flow table, decoded for people.
 
 pub mod attach;
+pub mod flows;
 pub mod grace;
 pub mod inspect;
 pub mod load;
-pub mod shared_flows;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use aya::Ebpf;
+use aya::maps::xdp::XdpMapError;
+use aya::maps::{DevMap, MapData};
 
 use self::attach::{AttachError, Attached, XdpKind};
 use self::load::LoadError;
 use super::netlink::Link;
 use crate::core::plan::Image;
+use crate::tables::clock::Clock;
 use crate::tables::sizes::Sizes;
 use crate::tables::writer::{Adopted, TableError, Writer};
 
@@ -33,6 +36,7 @@ pub struct Datapath {
     /// Whether connections to VIPs are handed to listeners of this namespace.
     listening: bool,
     writer: Writer,
+    egress: DevMap<MapData>,
     /// Sizes of the maps that are there.
     pub sizes: Sizes,
     /// What an earlier pivotd left in the pinned maps; `None` if there were none.
@@ -58,6 +62,16 @@ pub enum InterfaceError {
     /// The packet path cannot be told of it.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// The kernel does not let frames leave by it.
+    #[error("map EGRESS: port {port} for {interface}: {message}")]
+    Egress {
+        /// The interface.
+        interface: String,
+        /// Its port.
+        port: u8,
+        /// Why.
+        message: String,
+    },
 }
 
 impl Datapath {
@@ -67,12 +81,13 @@ impl Datapath {
     /// [`LoadError`]; nothing is left behind that was not there before.
     pub fn open(pins: &Path, wanted: &Sizes) -> Result<Self, LoadError> {
         grace::wait().map_err(LoadError::Grace)?;
-        let loaded = load::load(pins, wanted)?;
+        let clock = Clock::of_kernel();
+        let loaded = load::load(pins, wanted, clock)?;
         let (writer, adopted) = if loaded.adopted {
-            let (writer, adopted) = Writer::adopt(loaded.memory, Box::new(grace::wait));
+            let (writer, adopted) = Writer::adopt(loaded.memory, clock, Box::new(grace::wait));
             (writer, Some(adopted))
         } else {
-            (Writer::new(loaded.memory, Box::new(grace::wait)), None)
+            (Writer::new(loaded.memory, clock, Box::new(grace::wait)), None)
         };
         Ok(Self {
             programs: loaded.programs,
@@ -80,6 +95,7 @@ impl Datapath {
             attached: BTreeMap::new(),
             listening: false,
             writer,
+            egress: loaded.egress,
             sizes: loaded.sizes,
             adopted,
         })
@@ -90,7 +106,26 @@ impl Datapath {
     /// # Errors
     /// [`InterfaceError`]; then nothing of ours is attached there.
     pub fn attach(&mut self, link: Link, address: Option<IpAddr>) -> Result<(), InterfaceError> {
-        self.writer.set_link(&link.name, link.index, link.mac, address)?;
+        let before = self.attached.get(&link.name).map(|known| known.link.index);
+        let port = self.writer.set_link(&link.name, link.index, link.mac, address)?;
+        if let Some(index) = before.filter(|index| *index != link.index) {
+            self.writer.remove_link(index);
+        }
+        let index = link.index;
+        let attached = self.attach_to(link, port);
+        if attached.is_err() && before != Some(index) {
+            self.writer.remove_link(index);
+        }
+        attached
+    }
+
+    fn attach_to(&mut self, link: Link, port: u8) -> Result<(), InterfaceError> {
+        let failed = |source: XdpMapError| InterfaceError::Egress {
+            interface: link.name.clone(),
+            port,
+            message: chain(&source),
+        };
+        self.egress.set(u32::from(port), link.index, None, 0).map_err(failed)?;
         if let Some(interface) = self.attached.get_mut(&link.name).filter(|known| known.link.index == link.index) {
             interface.link = link;
             return Ok(());
@@ -104,12 +139,25 @@ impl Datapath {
         Ok(())
     }
 
+    /// Tells the packet path what is new about an interface that programs are attached to.
+    ///
+    /// # Errors
+    /// [`TableError`].
+    pub fn tell(&mut self, link: Link, address: Option<IpAddr>) -> Result<(), TableError> {
+        let Some(known) = self.attached.get_mut(&link.name) else { return Ok(()) };
+        self.writer.set_link(&link.name, link.index, link.mac, address)?;
+        known.link = link;
+        Ok(())
+    }
+
     /// Detaches the programs from an interface. Idempotent.
     ///
     /// # Errors
     /// [`AttachError`] if a pin cannot be removed.
     pub fn detach(&mut self, interface: &str) -> Result<(), AttachError> {
-        self.attached.remove(interface).map_or(Ok(()), |mut interface| interface.attached.detach())
+        let Some(mut interface) = self.attached.remove(interface) else { return Ok(()) };
+        self.writer.remove_link(interface.link.index);
+        interface.attached.detach()
     }
 
     /// Detaches what an earlier pivotd attached to interfaces that are not ours any more.
@@ -135,6 +183,11 @@ impl Datapath {
     #[must_use]
     pub fn interfaces(&self) -> &BTreeMap<String, Interface> {
         &self.attached
+    }
+
+    /// Sets how many new flows each CPU puts into the flow table in a second; 0: any number.
+    pub fn limit_new_flows(&mut self, per_second: u32) {
+        self.writer.limit_new_flows(per_second);
     }
 
     /// The tables and the names of what is in them.

@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use futures::TryStreamExt as _;
 use rtnetlink::AddressMessageBuilder;
-use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope};
+use rtnetlink::packet_route::address::{
+    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
+};
 
 use super::{Netlink, NetlinkError, PROTOCOL};
 
@@ -42,38 +44,51 @@ impl Netlink {
         Ok(())
     }
 
-    /// The first IPv4 address of an interface that is no VIP; `None` if it has none.
-    pub async fn own_address(&self, index: u32) -> Result<Option<IpAddr>, NetlinkError> {
-        let list = |error| NetlinkError::new(format!("list the addresses of interface {index}"), error);
-        let addresses = self.handle.address().get().set_link_index_filter(index).execute();
-        let addresses: Vec<AddressMessage> = addresses.try_collect().await.map_err(list)?;
+    /// The addresses of an interface that are no VIPs, in the kernel's order: IPv4, then IPv6 from global to link-local.
+    pub async fn own_addresses(&self, index: u32) -> Result<Vec<IpAddr>, NetlinkError> {
         let vip = AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL));
+        let addresses = self.addresses(index).await?;
         let own = addresses.iter().filter(|message| !message.attributes.contains(&vip));
-        Ok(own.flat_map(|message| &message.attributes).find_map(|attribute| match attribute {
-            AddressAttribute::Local(address @ IpAddr::V4(_)) => Some(*address),
-            _ => None,
-        }))
+        Ok(own.filter_map(own_side).collect())
     }
 
     /// Whether an interface reaches an address without a router: the address lies within one of its prefixes.
     pub async fn on_link(&self, index: u32, address: IpAddr) -> Result<bool, NetlinkError> {
+        Ok(self.addresses(index).await?.iter().any(|message| covers(message, address)))
+    }
+
+    async fn addresses(&self, index: u32) -> Result<Vec<AddressMessage>, NetlinkError> {
         let addresses = self.handle.address().get().set_link_index_filter(index).execute();
-        let addresses: Vec<AddressMessage> = addresses
-            .try_collect()
-            .await
-            .map_err(|error| NetlinkError::new(format!("list the addresses of interface {index}"), error))?;
-        Ok(addresses.iter().any(|message| covers(message, address)))
+        let list = |error| NetlinkError::new(format!("list the addresses of interface {index}"), error);
+        addresses.try_collect().await.map_err(list)
     }
 }
 
-/// What tells a VIP from a node address: global scope and our `proto` (kernels before 5.18 ignore it); no prefix route,
-/// so that a VIP with a short prefix cannot take the node address's place as the source of this host's own traffic to
-/// the segment; no duplicate address detection (IPv6), which would delay it.
+/// What tells a VIP from a node address: global scope and our `proto`; and what keeps it from becoming the source of this
+/// host's own traffic to the segment: no prefix route, and for IPv6, which prefers the source that has most bits in
+/// common with the destination, a preferred lifetime of 0 ("deprecated"). No duplicate address detection (IPv6): it
+/// would delay the VIP by a second, and lose it for good if its former holder still answered.
 fn mark_as_vip(message: &mut AddressMessage, address: IpAddr) {
     let nodad = if address.is_ipv6() { AddressFlags::Nodad } else { AddressFlags::empty() };
     message.header.scope = AddressScope::Universe;
     message.attributes.push(AddressAttribute::Flags(AddressFlags::Noprefixroute | nodad));
     message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));
+    if address.is_ipv6() {
+        let mut lifetimes = CacheInfo::default();
+        lifetimes.ifa_preferred = 0;
+        lifetimes.ifa_valid = u32::MAX; // for ever
+        message.attributes.push(AddressAttribute::CacheInfo(lifetimes));
+    }
+}
+
+/// The interface's own address: IFA_LOCAL where there is one; IPv6 has it on point-to-point links only.
+fn own_side(message: &AddressMessage) -> Option<IpAddr> {
+    let attributes = message.attributes.iter();
+    attributes.fold(None, |found, attribute| match attribute {
+        AddressAttribute::Local(address) => Some(*address),
+        AddressAttribute::Address(address) => found.or(Some(*address)),
+        _ => found,
+    })
 }
 
 /// Whether the prefix of an interface's address contains `address`. IFA_ADDRESS is the prefix's side of a
@@ -109,6 +124,19 @@ mod tests {
         let mut message = AddressMessage::default();
         mark_as_vip(&mut message, "10.0.0.9".parse().unwrap());
         assert!(message.attributes.contains(&AddressAttribute::Protocol(AddressProtocol::Other(112))));
+    }
+
+    #[test]
+    fn the_own_side_of_a_point_to_point_link_is_told_from_the_other() {
+        let (own, other): (IpAddr, IpAddr) = ("fd00::1".parse().unwrap(), "fd00::2".parse().unwrap());
+        let mut message = AddressMessage::default();
+        assert_eq!(own_side(&message), None);
+        message.attributes = vec![AddressAttribute::Address(own)];
+        assert_eq!(own_side(&message), Some(own));
+        message.attributes = vec![AddressAttribute::Address(other), AddressAttribute::Local(own)];
+        assert_eq!(own_side(&message), Some(own));
+        message.attributes.reverse();
+        assert_eq!(own_side(&message), Some(own));
     }
 
     #[test]

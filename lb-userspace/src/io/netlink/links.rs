@@ -36,7 +36,7 @@ impl Netlink {
         let found = self.handle.link().get().match_name(name).execute().try_next().await;
         let action = || format!("look up interface \"{name}\"");
         match found.map_err(|error| NetlinkError::new(action(), error)) {
-            Ok(Some(message)) => link(name, &message),
+            Ok(Some(message)) => Link::of(&message).ok_or_else(|| not_ethernet(name, &message)),
             Ok(None) => Err(self.no_such_interface(name).await?),
             // ERANGE: longer than any interface name may be; EINVAL: empty.
             Err(error) if matches!(error.errno(), Some(libc::ENODEV | libc::ERANGE | libc::EINVAL)) => {
@@ -46,42 +46,66 @@ impl Netlink {
         }
     }
 
-    async fn no_such_interface(&self, name: &str) -> Result<NetlinkError, NetlinkError> {
+    /// Looks an interface up by index.
+    ///
+    /// # Errors
+    /// [`NetlinkError::NotEthernet`]; [`NetlinkError::Refused`] if there is none.
+    pub async fn link_at(&self, index: u32) -> Result<Link, NetlinkError> {
+        let found = self.handle.link().get().match_index(index).execute().try_next().await;
+        let action = || format!("look up interface {index}");
+        match found.map_err(|error| NetlinkError::new(action(), error))? {
+            Some(message) => Link::of(&message).ok_or_else(|| not_ethernet(&format!("#{index}"), &message)),
+            None => Err(NetlinkError::Broken { action: action(), cause: "no answer".to_owned() }),
+        }
+    }
+
+    /// All interfaces, Ethernet or not.
+    pub(super) async fn links(&self) -> Result<Vec<LinkMessage>, NetlinkError> {
         let links = self.handle.link().get().execute();
-        let links: Vec<LinkMessage> =
-            links.try_collect().await.map_err(|error| NetlinkError::new("list the interfaces", error))?;
+        links.try_collect().await.map_err(|error| NetlinkError::new("list the interfaces", error))
+    }
+
+    async fn no_such_interface(&self, name: &str) -> Result<NetlinkError, NetlinkError> {
+        let links = self.links().await?;
         let present = links.iter().filter_map(|message| name_of(message).map(str::to_owned)).collect();
         Ok(NetlinkError::NoSuchInterface { name: name.to_owned(), present })
     }
 }
 
-fn link(asked: &str, message: &LinkMessage) -> Result<Link, NetlinkError> {
-    let name = name_of(message).unwrap_or(asked).to_owned();
-    let layer = message.header.link_layer_type;
-    let mac = message.attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::Address(bytes) => bytes.as_slice().try_into().ok().map(Mac),
-        _ => None,
-    });
-    let Some(mac) = mac.filter(|_| layer == LinkLayerType::Ether) else {
-        return Err(NetlinkError::NotEthernet { name, kind: layer.to_string() });
-    };
-    let mtu = message.attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::Mtu(mtu) => Some(*mtu),
-        _ => None,
-    });
-    let kind = message.attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::LinkInfo(infos) => infos.iter().find_map(|info| match info {
-            LinkInfo::Kind(kind) => Some(kind.to_string()),
+impl Link {
+    /// What the kernel says of an interface; `None` if it carries no Ethernet frames.
+    pub(super) fn of(message: &LinkMessage) -> Option<Self> {
+        if message.header.link_layer_type != LinkLayerType::Ether {
+            return None;
+        }
+        let name = name_of(message)?.to_owned();
+        let mac = message.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::Address(bytes) => bytes.as_slice().try_into().ok().map(Mac),
             _ => None,
-        }),
-        _ => None,
-    });
-    let up = message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp);
-    let xdp_generic = message.attributes.iter().any(|attribute| match attribute {
-        LinkAttribute::Xdp(xdp) => xdp.contains(&LinkXdp::Attached(XdpAttached::SocketBuffer)),
-        _ => false,
-    });
-    Ok(Link { index: message.header.index, name, mac, mtu: mtu.unwrap_or_default(), up, kind, xdp_generic })
+        })?;
+        let mtu = message.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::Mtu(mtu) => Some(*mtu),
+            _ => None,
+        });
+        let kind = message.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::LinkInfo(infos) => infos.iter().find_map(|info| match info {
+                LinkInfo::Kind(kind) => Some(kind.to_string()),
+                _ => None,
+            }),
+            _ => None,
+        });
+        let up = message.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp);
+        let xdp_generic = message.attributes.iter().any(|attribute| match attribute {
+            LinkAttribute::Xdp(xdp) => xdp.contains(&LinkXdp::Attached(XdpAttached::SocketBuffer)),
+            _ => false,
+        });
+        Some(Self { index: message.header.index, name, mac, mtu: mtu.unwrap_or_default(), up, kind, xdp_generic })
+    }
+}
+
+fn not_ethernet(asked: &str, message: &LinkMessage) -> NetlinkError {
+    let name = name_of(message).unwrap_or(asked).to_owned();
+    NetlinkError::NotEthernet { name, kind: message.header.link_layer_type.to_string() }
 }
 
 fn name_of(message: &LinkMessage) -> Option<&str> {
@@ -107,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_link_without_carrier_is_not_up() {
-        let found = link("eth0", &message(LinkLayerType::Ether, vec![2, 0, 0, 0, 0, 1])).unwrap();
+        let found = Link::of(&message(LinkLayerType::Ether, vec![2, 0, 0, 0, 0, 1])).unwrap();
         let mac = Mac([2, 0, 0, 0, 0, 1]);
         assert_eq!(
             found,
@@ -117,7 +141,9 @@ mod tests {
 
     #[test]
     fn an_interface_without_ethernet_frames_is_refused() {
-        let error = link("lo", &message(LinkLayerType::Loopback, vec![0; 6])).unwrap_err();
+        let lo = message(LinkLayerType::Loopback, vec![0; 6]);
+        assert_eq!(Link::of(&lo), None);
+        let error = not_ethernet("lo", &lo);
         assert!(matches!(error, NetlinkError::NotEthernet { .. }), "{error}");
     }
 }

@@ -1,12 +1,16 @@
 //! Addresses, routes, links and neighbours over rtnetlink, in the network namespace the process is in.
 //!
-//! What enters: requests of the daemon. What leaves: the kernel's state, and neighbour changes as they happen.
+//! What enters: requests of the daemon. What leaves: the kernel's state, and changes of neighbours, interfaces and
+//! routes as they happen.
 //! What must hold: every request may be repeated (adding what is there and removing what is not are no errors), and
 //! only what pivot added is removed: its routes and addresses carry [`PROTOCOL`].
 
 mod addresses;
+mod changes;
+mod interfaces;
 mod links;
 mod neighbours;
+mod route_to;
 mod routes;
 mod wanted;
 
@@ -14,8 +18,10 @@ use std::io;
 
 use rtnetlink::packet_core::ErrorMessage;
 
+pub use changes::Change;
 pub use links::Link;
 pub use neighbours::{Neighbour, Resolver};
+pub use route_to::Route;
 
 /// `proto` of every route and address that pivot adds, so that `ip route` and `ip address` show whose it is.
 /// 112 is VRRP's IP protocol number; no routing daemon has registered it (see `/etc/iproute2/rt_protos`).

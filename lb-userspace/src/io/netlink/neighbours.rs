@@ -1,28 +1,24 @@
 //! The kernel's neighbour table: addresses that must stay resolved in, their MACs as they change out.
 //!
-//! One task holds the wanted addresses, kicks the kernel to resolve them (`NTF_USE`: "a user used this entry", so no
-//! traffic is needed) and follows `RTNLGRP_NEIGH`. Only wanted (interface, address) pairs are reported: the same
-//! address on another segment is another host. The pure part is [`Wanted`]; what must hold: a change that the
-//! socket lost (overrun) is found by asking again.
+//! One task holds the wanted addresses, kicks the kernel to resolve and to verify them, and follows `RTNLGRP_NEIGH`. Only
+//! wanted (interface, address) pairs are reported: the same address on another segment is another host. When to kick is
+//! decided by the pure part, [`Wanted`]; what must hold here: a change that the socket lost (overrun) is found by asking
+//! again, and an entry is read before it is kicked.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::Instant;
 
 use futures::StreamExt as _;
 use rtnetlink::MulticastGroup;
-use rtnetlink::packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use rtnetlink::packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use rtnetlink::packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
+use rustix::param::clock_ticks_per_second;
 use tokio::sync::mpsc;
-use tokio::time::MissedTickBehavior;
 
-use super::wanted::{Entry, Key, Wanted};
+use super::wanted::{Entry, Key, Kick, Wanted};
 use super::{Netlink, NetlinkError};
 use crate::core::event::Mac;
-
-/// How often an entry that is stale or failed is kicked again: the kernel's own interval for managed neighbours
-/// (`interval_probe_time_ms`, 5.16 and later). A dead host costs three broadcasts in that time.
-const REFRESH: Duration = Duration::from_secs(5);
 
 /// Where an address answers on a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +27,7 @@ pub struct Neighbour {
     pub index: u32,
     /// The address.
     pub address: IpAddr,
-    /// Its MAC; `None` when the kernel does not know it any more.
+    /// Its MAC; `None` when the kernel has asked the segment and nobody answered.
     pub mac: Option<Mac>,
 }
 
@@ -42,7 +38,8 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// Keeps an address resolved from now on, and reports its MAC when it is known and whenever it changes.
+    /// Keeps an address resolved from now on, and reports its MAC when it is known and whenever it changes: also if the
+    /// neighbour changes it without a word, which is noticed within seconds.
     pub fn resolve(&self, index: u32, address: IpAddr) {
         self.send(Wish::Resolve(Key { index, address }));
     }
@@ -67,27 +64,20 @@ impl Netlink {
         tokio::spawn(connection);
         let (wishes, wish) = mpsc::unbounded_channel();
         let (report, reports) = mpsc::unbounded_channel();
-        let watch = Watch { netlink: self.clone(), wanted: Wanted::default(), report };
+        let watch = Watch { netlink: self.clone(), wanted: Wanted::default(), ticks: clock_ticks_per_second(), report };
         tokio::spawn(watch.run(events, wish));
         Ok((Resolver { wishes }, reports))
     }
 
     /// The kernel's entry for one address; `None` if there is none.
-    async fn neighbour(&self, key: Key) -> Result<Option<Entry>, NetlinkError> {
-        let mut message = NeighbourMessage::default();
-        message.header.family = if key.address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-        message.header.ifindex = key.index;
-        message.attributes.push(NeighbourAttribute::Destination(key.address.into()));
-        let mut request = NetlinkMessage::from(RouteNetlinkMessage::GetNeighbour(message));
+    async fn neighbour(&self, key: Key) -> Result<Option<NeighbourMessage>, NetlinkError> {
+        let mut request = NetlinkMessage::from(RouteNetlinkMessage::GetNeighbour(about(key)));
         request.header.flags = NLM_F_REQUEST;
-
         let action = || format!("look up neighbour {} on interface {}", key.address, key.index);
         let mut handle = self.handle.clone();
         let mut answer = handle.request(request).map_err(|error| NetlinkError::new(action(), error))?;
         match answer.next().await.map(|message| message.payload) {
-            Some(NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNeighbour(message))) => {
-                Ok(Some(Entry::from(&message)))
-            }
+            Some(NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewNeighbour(message))) => Ok(Some(message)),
             Some(NetlinkPayload::Error(message)) => {
                 NetlinkError::refused(action(), &message).unless(&[libc::ENOENT]).map(|()| None)
             }
@@ -95,15 +85,40 @@ impl Netlink {
         }
     }
 
-    /// Makes the kernel resolve an address as if a packet had been sent to it. Must not be used on a permanent
-    /// entry: kernels since 5.16 take `NTF_USE` as leave to age it.
-    async fn kick(&self, key: Key) -> Result<(), NetlinkError> {
-        let request = self.handle.neighbours().add(key.index, key.address);
-        let request = request.state(NeighbourState::None).flags(NeighbourFlags::Use).replace();
-        request.execute().await.map_err(|error| {
-            NetlinkError::new(format!("resolve neighbour {} on interface {}", key.address, key.index), error)
-        })
+    /// Makes the kernel ask: as if a packet had been sent to the address (`NTF_USE`), or whether its MAC is still right
+    /// (`NUD_PROBE`). Neither must be used on a static entry, which would become an ordinary one.
+    async fn kick(&self, key: Key, kick: Kick) -> Result<(), NetlinkError> {
+        let mut message = about(key);
+        // Never NLM_F_REPLACE: it takes the mark of a router off an entry.
+        let (flags, gone_meanwhile): (_, &[i32]) = match kick {
+            Kick::Resolve => {
+                message.header.flags = NeighbourFlags::Use;
+                (NLM_F_CREATE, &[])
+            }
+            Kick::Verify => {
+                message.header.state = NeighbourState::Probe;
+                (0, &[libc::ENOENT, libc::EINVAL])
+            }
+        };
+        let mut request = NetlinkMessage::from(RouteNetlinkMessage::NewNeighbour(message));
+        request.header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+        let action = || format!("resolve neighbour {} on interface {}", key.address, key.index);
+        let mut handle = self.handle.clone();
+        let mut answer = handle.request(request).map_err(|error| NetlinkError::new(action(), error))?;
+        match answer.next().await.map(|message| message.payload) {
+            Some(NetlinkPayload::Error(message)) => NetlinkError::refused(action(), &message).unless(gone_meanwhile),
+            _ => Ok(()),
+        }
     }
+}
+
+/// A request about one neighbour.
+fn about(key: Key) -> NeighbourMessage {
+    let mut message = NeighbourMessage::default();
+    message.header.family = if key.address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    message.header.ifindex = key.index;
+    message.attributes.push(NeighbourAttribute::Destination(key.address.into()));
+    message
 }
 
 enum Wish {
@@ -115,6 +130,8 @@ enum Wish {
 struct Watch {
     netlink: Netlink,
     wanted: Wanted,
+    /// Units of the kernel's times, to a second.
+    ticks: u64,
     report: mpsc::UnboundedSender<Neighbour>,
 }
 
@@ -123,81 +140,85 @@ impl Watch {
     where
         Events: futures::Stream<Item = (NetlinkMessage<RouteNetlinkMessage>, rtnetlink::sys::SocketAddr)> + Unpin,
     {
-        let mut refresh = tokio::time::interval(REFRESH);
-        refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = self.report.closed() => return,
                 wish = wishes.recv() => match wish {
-                    Some(Wish::Resolve(key)) if self.wanted.insert(key) => self.ask(key).await,
+                    Some(Wish::Resolve(key)) if self.wanted.insert(key, Instant::now()) => self.look(key).await,
                     Some(Wish::Resolve(_)) => {}
                     Some(Wish::Forget(key)) => self.wanted.remove(key),
                     None => return,
                 },
                 event = events.next() => match event.map(|(message, _)| message.payload) {
                     Some(NetlinkPayload::InnerMessage(message)) => self.follow(&message),
-                    Some(NetlinkPayload::Overrun(_)) => self.ask_again().await,
+                    Some(NetlinkPayload::Overrun(_)) => self.look_at_all().await,
                     Some(_) => {}
                     None => {
                         tracing::error!("the kernel closed the neighbour socket: MACs of backends are not followed");
                         return;
                     }
                 },
-                _ = refresh.tick() => for key in self.wanted.unconfirmed() {
+                () = at(self.wanted.next()) => if let Some(key) = self.wanted.take(Instant::now()) {
+                    self.look(key).await;
                     self.kick(key).await;
                 },
             }
         }
     }
 
-    /// Takes one notification in. An entry that is gone or failed is kicked at the next refresh.
+    /// Takes one notification in.
     fn follow(&mut self, message: &RouteNetlinkMessage) {
-        let (message, gone) = match message {
-            RouteNetlinkMessage::NewNeighbour(message) => (message, false),
-            RouteNetlinkMessage::DelNeighbour(message) => (message, true),
+        let (message, entry) = match message {
+            RouteNetlinkMessage::NewNeighbour(message) => (message, Entry::of(message, self.ticks)),
+            RouteNetlinkMessage::DelNeighbour(message) => (message, Entry::default()),
             _ => return,
         };
-        let entry = if gone { Entry::default() } else { Entry::from(message) };
         if let Some(key) = Key::of(message) {
             self.update(key, entry);
         }
     }
 
     /// Events were lost: nothing but the table itself can say what changed.
-    async fn ask_again(&mut self) {
+    async fn look_at_all(&mut self) {
         tracing::warn!("neighbour events were lost (the socket's buffer was full): reading the table again");
         for key in self.wanted.keys() {
-            self.ask(key).await;
+            self.look(key).await;
         }
     }
 
-    async fn ask(&mut self, key: Key) {
+    async fn look(&mut self, key: Key) {
         match self.netlink.neighbour(key).await {
-            Ok(entry) => self.update(key, entry.unwrap_or_default()),
+            Ok(found) => self.update(key, found.map(|message| Entry::of(&message, self.ticks)).unwrap_or_default()),
             Err(error) => self.warn(key, &error),
-        }
-        if self.wanted.is_unconfirmed(key) {
-            self.kick(key).await;
         }
     }
 
     async fn kick(&mut self, key: Key) {
-        if let Err(error) = self.netlink.kick(key).await {
+        if let Some(kick) = self.wanted.kick(key, Instant::now())
+            && let Err(error) = self.netlink.kick(key, kick).await
+        {
             self.warn(key, &error);
         }
     }
 
     fn update(&mut self, key: Key, entry: Entry) {
-        if let Some(change) = self.wanted.update(key, entry) {
+        if let Some(change) = self.wanted.update(key, entry, Instant::now()) {
             // A closed receiver ends the loop.
             let _ = self.report.send(change);
         }
     }
 
-    /// Says what is wrong with an address once, not at every refresh.
+    /// Says what is wrong with an address once, not every time.
     fn warn(&mut self, key: Key, error: &NetlinkError) {
-        if self.wanted.first_failure(key) {
+        if self.wanted.first_refusal(key) {
             tracing::warn!("{error}");
         }
+    }
+}
+
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }

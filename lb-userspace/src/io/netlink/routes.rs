@@ -18,8 +18,14 @@ const LOOPBACK: u32 = 1;
 const METRIC: u32 = 112;
 
 impl Netlink {
-    /// Adds `local ADDRESS dev lo table local`; it may be there already. IPv6 wants `lo` to be up.
+    /// Adds `local ADDRESS dev lo table local`; it may be there already. IPv6 wants `lo` to be up, and the address there as
+    /// well: a UDP service could not name a VIP as the source of its answers otherwise (`IPV6_PKTINFO` asks for an address
+    /// of this host; `IP_PKTINFO` is content with the route). Solicitations for it stay unanswered, as it is not on the
+    /// interface that they come in by.
     pub async fn add_local_route(&self, address: IpAddr) -> Result<(), NetlinkError> {
+        if address.is_ipv6() {
+            self.add_address(LOOPBACK, address, 128).await?;
+        }
         self.handle.route().add(local_route(address)).execute().await.or_else(|error| {
             NetlinkError::new(format!("add a local route for {address}"), error).unless(&[libc::EEXIST])
         })
@@ -27,6 +33,9 @@ impl Netlink {
 
     /// Removes the route that [`Self::add_local_route`] added, and only that; it may be gone already.
     pub async fn remove_local_route(&self, address: IpAddr) -> Result<(), NetlinkError> {
+        if address.is_ipv6() {
+            self.remove_address(LOOPBACK, address, 128).await?;
+        }
         self.handle.route().del(local_route(address)).execute().await.or_else(|error| {
             NetlinkError::new(format!("remove the local route for {address}"), error).unless(&[libc::ESRCH])
         })

@@ -3,13 +3,14 @@
 //! It may have been killed between any two steps. What the directory lists is good; what it does not list is a step
 //! begun or not ended, and is cleared before its record is used again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 
 use lb_common::wire::Line;
-use lb_common::wire::backend::{Backend, Hop, Identity, State};
+use lb_common::wire::backend::{Backend, Hop, Identity, State, Way};
 use lb_common::wire::directory::{Key, Slot};
-use lb_common::wire::service::{Local, Table};
+use lb_common::wire::link::Port;
+use lb_common::wire::service::{Affinity, Local, Table};
 use lb_common::wire::vip::Vip;
 
 use super::books::{self, BackendRecord, Books, ServiceRecord, VipRecord};
@@ -24,7 +25,8 @@ use crate::tables::memory::TableMemory;
 /// What was found: the books, the steps that clear what nothing leads to, and the backends.
 pub(super) fn read(memory: &TableMemory) -> (Books, Vec<Step>, Vec<Adopted>) {
     // The other generation of the directory, and lines that were in use, may still be read.
-    let mut reading = Reading { books: Books::empty(memory), repairs: vec![Step::Grace], memory };
+    let mut reading =
+        Reading { books: Books::empty(memory), repairs: vec![Step::Grace], interfaces: interfaces(memory), memory };
     reading.directory();
     reading.services();
     reading.vips();
@@ -35,6 +37,8 @@ pub(super) fn read(memory: &TableMemory) -> (Books, Vec<Step>, Vec<Adopted>) {
 struct Reading<'a> {
     books: Books,
     repairs: Vec<Step>,
+    /// Index of the interface that has each port.
+    interfaces: HashMap<u8, u32>,
     memory: &'a TableMemory,
 }
 
@@ -51,7 +55,7 @@ impl Reading<'_> {
             if usize::from(slot.service) < self.memory.services.len() {
                 let key = Key { address: slot.address, l4: slot.l4 };
                 self.books.keys.insert(key, slot.service);
-                self.books.services.insert(slot.service, ServiceRecord::new(key));
+                self.books.services.insert(slot.service, ServiceRecord::new(key, slot.idle));
             }
         }
     }
@@ -59,10 +63,12 @@ impl Reading<'_> {
     fn services(&mut self) {
         for (index, record) in (0..=u16::MAX).zip(self.memory.services.iter()) {
             let (table, local) = (Table::unpack(record.table.get()), Local::unpack(record.local.get()));
+            let affinity = Affinity::unpack(record.affinity.get());
             let run = Run { start: table.line, len: table.slots.div_ceil(Line::LEN) };
             match self.books.services.get_mut(&index) {
                 Some(service) => {
                     service.local = local;
+                    service.affinity = affinity;
                     if table.slots > 0 && self.books.lines.claim(run) {
                         (service.run, service.slots) = (Some(run), table.slots);
                     } else if table.slots > 0 {
@@ -70,10 +76,11 @@ impl Reading<'_> {
                         self.repairs.push(Step::Table { service: index, table: Table::default() });
                     }
                 }
-                None if table == Table::default() && local == Local::NONE => {}
+                None if table == Table::default() && local == Local::NONE && affinity.is_none() => {}
                 None => self.repairs.extend([
                     Step::Table { service: index, table: Table::default() },
                     Step::Local { service: index, local: Local::NONE },
+                    Step::Affinity { service: index, affinity: None },
                 ]),
             }
         }
@@ -107,7 +114,7 @@ impl Reading<'_> {
                     used.insert(index);
                     adopted.extend(found);
                 }
-                None => self.repairs.push(Step::Hop { backend: index, hop: Hop::ABSENT }),
+                None => self.repairs.push(Step::Hop { backend: index, hop: Hop::ABSENT, drained: false }),
             }
         }
         self.books.backend_indexes = Indexes::without(self.memory.backends.len(), &used);
@@ -132,10 +139,22 @@ impl Reading<'_> {
             self.books.leaving.insert(number, (identity.service, bound));
             self.books.departures += 1;
         }
-        service.backends.insert(bound, BackendRecord { index, hop, left });
+        let drained = record.drained.get() != 0;
+        service.backends.insert(bound, BackendRecord { index, hop, drained, left });
         let key = service.key;
         let endpoint = |protocol| (IpAddr::from(key.address), u16::from_be(key.l4 as u16), protocol);
-        let mac = (hop.mac48() != 0).then(|| Mac(hop.mac()));
-        Some(protocol_of(&key).map(|protocol| Adopted { service: endpoint(protocol), bound, state, mac }))
+        let interface = self.interfaces.get(&hop.port()).filter(|_| hop.way() == Some(Way::L2) && hop.mac48() != 0);
+        let next_hop = interface.map(|index| (*index, Mac(hop.mac())));
+        // A hop that is up or drained says it better: it is written last.
+        let drained = state == Some(BackendState::Drain) || drained && state == Some(BackendState::Down);
+        let service = protocol_of(&key).map(endpoint);
+        Some(service.map(|service| Adopted { service, bound, state, drained, next_hop }))
     }
+}
+
+/// Indexes of the interfaces that programs are attached to, by port.
+fn interfaces(memory: &TableMemory) -> HashMap<u8, u32> {
+    let links = (0..).zip(memory.links.iter());
+    let ports = links.map(|(index, link)| (Port::unpack(link.port.get()), index));
+    ports.filter(|(port, _)| port.mac48 != 0).map(|(port, index)| (port.number, index)).collect()
 }

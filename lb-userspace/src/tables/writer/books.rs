@@ -8,9 +8,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use lb_common::wire::address::Address;
-use lb_common::wire::backend::Hop;
-use lb_common::wire::directory::{Key, Slot};
-use lb_common::wire::service::Local;
+use lb_common::wire::backend::{Hop, Way};
+use lb_common::wire::directory::{Idle, Key, Slot};
+use lb_common::wire::service::{Affinity, Local};
 
 use super::indexes::Indexes;
 use crate::tables::lines::{Lines, Run};
@@ -27,7 +27,9 @@ pub(super) struct Books {
     pub(super) service_indexes: Indexes,
     pub(super) backend_indexes: Indexes,
     /// Generation of each backend record, in use or not.
-    pub(super) generations: Vec<u16>,
+    pub(super) generations: Vec<u8>,
+    /// Ports by the name of their interface.
+    pub(super) ports: BTreeMap<String, u8>,
     /// Backends no longer configured whose flows live on, by when they left: service and place.
     pub(super) leaving: BTreeMap<u64, (u16, SocketAddr)>,
     /// How many backends have left.
@@ -46,6 +48,9 @@ pub(super) struct VipRecord {
 #[derive(Debug, Clone)]
 pub(super) struct ServiceRecord {
     pub(super) key: Key,
+    /// For how long its idle flows are remembered, as the directory says.
+    pub(super) idle: Idle,
+    pub(super) affinity: Option<Affinity>,
     pub(super) local: Local,
     /// Where its Maglev table lies; `None` if it has none.
     pub(super) run: Option<Run>,
@@ -71,6 +76,8 @@ pub(super) struct Dealt {
 pub(super) struct BackendRecord {
     pub(super) index: u16,
     pub(super) hop: Hop,
+    /// Whether its operator has drained it.
+    pub(super) drained: bool,
     /// Its number in [`Books::leaving`], if it is no longer configured.
     pub(super) left: Option<u64>,
 }
@@ -87,6 +94,7 @@ impl Books {
             service_indexes: Indexes::without(service_room(memory), &unused),
             backend_indexes: Indexes::without(memory.backends.len(), &unused),
             generations: vec![0; memory.backends.len()],
+            ports: BTreeMap::new(),
             leaving: BTreeMap::new(),
             departures: 0,
             lines: Lines::new(memory.maglev.len() as u32),
@@ -104,6 +112,12 @@ impl Books {
         self.services.get(&service)?.backends.get(bound)
     }
 
+    /// Ports that packets to backends leave by.
+    pub(super) fn ports_of_hops(&self) -> impl Iterator<Item = u8> + '_ {
+        let hops = self.services.values().flat_map(|service| service.backends.values()).map(|backend| backend.hop);
+        hops.filter(|hop| hop.way() == Some(Way::L2) && hop.mac48() != 0).map(Hop::port)
+    }
+
     /// Backends that could be added: free records, and those of backends that have left.
     pub(super) fn spare_backends(&self) -> usize {
         self.backend_indexes.free() + self.leaving.len()
@@ -112,8 +126,9 @@ impl Books {
 
 impl ServiceRecord {
     /// A service without a backend.
-    pub(super) fn new(key: Key) -> Self {
-        Self { key, local: Local::NONE, run: None, slots: 0, dealt: None, backends: BTreeMap::new() }
+    pub(super) fn new(key: Key, idle: Idle) -> Self {
+        let backends = BTreeMap::new();
+        Self { key, idle, affinity: None, local: Local::NONE, run: None, slots: 0, dealt: None, backends }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why an image was not written.
 
-use lb_common::wire::link::MAX_LINKS;
+use lb_common::wire::link::{MAX_LINKS, MAX_PORTS};
 
 use crate::tables::directory::NoPilot;
 
@@ -57,6 +57,15 @@ pub enum TableError {
         name: String,
         /// Its index.
         index: u32,
+    },
+    /// More interfaces than ports.
+    #[error(
+        "interface {name:?} would be one more than the {MAX_PORTS} by which packets may leave: \
+         have the VIPs and the backends on fewer interfaces"
+    )]
+    Ports {
+        /// Its name.
+        name: String,
     },
     /// The kernel refused to wait for packets under way. The tables are good, but half-way to the image; the next call
     /// goes on from there.

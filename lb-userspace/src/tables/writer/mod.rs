@@ -21,18 +21,20 @@ mod step;
 mod tests;
 mod wanted;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use lb_common::net::ipv4;
 use lb_common::wire::address::Address;
 use lb_common::wire::directory::Key;
-use lb_common::wire::link::{Link, mac48};
+use lb_common::wire::link::{Link, MAX_PORTS, Port, mac48};
 
 use self::books::Books;
 use self::step::Step;
 use self::wanted::{Wanted, bound};
-use super::memory::TableMemory;
+use super::clock::Clock;
+use super::memory::{ServiceTotals, TableMemory};
+use super::occupancy;
 use crate::core::config::model::Protocol;
 use crate::core::event::{BackendKey, Mac};
 use crate::core::plan::Image;
@@ -49,6 +51,7 @@ pub type Grace = Box<dyn FnMut() -> Result<(), String>>;
 /// The writer: memory, and what is where in it.
 pub struct Writer {
     memory: TableMemory,
+    clock: Clock,
     grace: Grace,
     books: Books,
     /// Steps that the books take for done; none but after a [`TableError::Grace`].
@@ -65,8 +68,10 @@ pub struct Adopted {
     pub bound: SocketAddr,
     /// What it may be sent; `None` if it was no longer configured.
     pub state: Option<BackendState>,
-    /// Where it was sent to, if that was known.
-    pub mac: Option<Mac>,
+    /// Whether its operator had drained it, down or not.
+    pub drained: bool,
+    /// Index of the interface and MAC that it was sent to, if they were known.
+    pub next_hop: Option<(u32, Mac)>,
 }
 
 /// Names of what is in the tables, for views.
@@ -83,16 +88,16 @@ pub struct Names {
 impl Writer {
     /// Over tables that hold nothing.
     #[must_use]
-    pub fn new(memory: TableMemory, grace: Grace) -> Self {
+    pub fn new(memory: TableMemory, clock: Clock, grace: Grace) -> Self {
         let books = Books::empty(&memory);
-        Self { memory, grace, books, pending: VecDeque::new(), names: Names::default() }
+        Self { memory, clock, grace, books, pending: VecDeque::new(), names: Names::default() }
     }
 
     /// Over tables that an earlier daemon wrote and packets may be reading: takes over its indexes. Writes nothing.
     #[must_use]
-    pub fn adopt(memory: TableMemory, grace: Grace) -> (Self, Vec<Adopted>) {
+    pub fn adopt(memory: TableMemory, clock: Clock, grace: Grace) -> (Self, Vec<Adopted>) {
         let (books, repairs, adopted) = adopt::read(&memory);
-        (Self { memory, grace, books, pending: repairs.into(), names: Names::default() }, adopted)
+        (Self { memory, clock, grace, books, pending: repairs.into(), names: Names::default() }, adopted)
     }
 
     /// The tables, to be read.
@@ -119,20 +124,86 @@ impl Writer {
         self.books.backend(service, &bound).map(|record| record.index)
     }
 
-    /// Tells the packet path of an interface: its MAC, and this host's address on it.
+    /// A service's counters on all CPUs, by its index.
+    #[must_use]
+    pub fn service_totals(&self, service: u16) -> ServiceTotals {
+        let backends = self.books.services.get(&service).map(|record| &record.backends);
+        let indexes = backends.into_iter().flat_map(|backends| backends.values().map(|backend| backend.index));
+        self.memory.service_totals(service, indexes)
+    }
+
+    /// Tells the packet path of an interface that frames come in and leave by: its MAC, and this host's address on it.
+    /// Returns its port: the same as long as it is not removed, and as long as a backend is reached by it.
     ///
     /// # Errors
-    /// [`TableError::Interface`] for an index beyond the table.
-    pub fn set_link(&mut self, name: &str, index: u32, mac: Mac, address: Option<IpAddr>) -> Result<(), TableError> {
-        let link = self.memory.links.get(index as usize);
-        let link: &Link = link.ok_or_else(|| TableError::Interface { name: name.to_owned(), index })?;
+    /// [`TableError::Interface`] for an index beyond the table, [`TableError::Ports`] if there are too many.
+    pub fn set_link(&mut self, name: &str, index: u32, mac: Mac, address: Option<IpAddr>) -> Result<u8, TableError> {
+        if self.memory.links.get(index as usize).is_none() {
+            return Err(TableError::Interface { name: name.to_owned(), index });
+        }
+        let number = self.port_for(name, index)?;
         let address = match address {
             Some(address @ IpAddr::V4(_)) => u64::from(Address::from(address).low_half()),
             _ => 0,
         };
-        link.address.set(address);
-        link.mac48.set(mac48(mac.0));
-        Ok(())
+        let port = Port { mac48: mac48(mac.0), number }.pack();
+        if let Some(record) = self.memory.ports.get(usize::from(number)) {
+            record.set(port);
+        }
+        if let Some(link) = self.memory.links.get(index as usize) {
+            link.address.set(address);
+            link.port.set(port);
+        }
+        self.books.ports.insert(name.to_owned(), number);
+        Ok(number)
+    }
+
+    /// The port of an interface: what it has, what it had when an earlier daemon attached to it, or the lowest free one.
+    fn port_for(&mut self, name: &str, index: u32) -> Result<u8, TableError> {
+        let attached = |link: &Link| Some(Port::unpack(link.port.get())).filter(|port| port.mac48 != 0);
+        let links = self.memory.links.iter().filter_map(attached).map(|port| port.number);
+        let taken: BTreeSet<u8> = links.chain(self.books.ports_of_hops()).collect();
+        self.books.ports.retain(|_, number| taken.contains(number));
+        if let Some(number) = self.books.ports.get(name) {
+            return Ok(*number);
+        }
+        if let Some(earlier) = self.memory.links.get(index as usize).and_then(attached) {
+            return Ok(earlier.number);
+        }
+        let free = (0..MAX_PORTS as u8).find(|number| !taken.contains(number));
+        free.ok_or_else(|| TableError::Ports { name: name.to_owned() })
+    }
+
+    /// Name of the interface that has a port.
+    #[must_use]
+    pub fn port_name(&self, number: u8) -> Option<&str> {
+        self.books.ports.iter().find(|(_, port)| **port == number).map(|(name, _)| name.as_str())
+    }
+
+    /// Has the packet path forget an interface that is gone. Backends that were reached by it still name its port, which
+    /// leads nowhere now; no other interface gets it before they are reached elsewhere, and if this one comes back, it is
+    /// its own again. So `PORTS` stays as it is: only they lead there.
+    pub fn remove_link(&mut self, index: u32) {
+        if let Some(link) = self.memory.links.get(index as usize) {
+            link.port.set(0);
+            link.address.set(0);
+        }
+    }
+
+    /// Sets how many new flows each CPU puts into the flow table in a second; 0: any number.
+    pub fn limit_new_flows(&mut self, per_second: u32) {
+        self.memory.control_record().limits.set(self.clock.limits(per_second).pack());
+    }
+
+    /// Arranges the flow table by how full it is, see [`occupancy::arrange`].
+    pub fn arrange_flows(&self) {
+        occupancy::arrange(&self.memory.flows, self.memory.control_record(), self.clock.now());
+    }
+
+    /// The time by which the packet path goes.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// Addresses of the VIPs in the tables.
@@ -141,12 +212,19 @@ impl Writer {
         self.books.vips.keys().map(|address| IpAddr::from(*address)).collect()
     }
 
+    /// The services in the tables.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        let endpoint = |key: &Key| Some((IpAddr::from(key.address), u16::from_be(key.l4 as u16), protocol_of(key)?));
+        self.books.keys.keys().filter_map(endpoint).collect()
+    }
+
     /// Whether the tables can be brought to the image; writes nothing.
     ///
     /// # Errors
     /// The [`TableError`] that [`Writer::apply`] would give, but for [`TableError::Grace`].
     pub fn check(&self, image: &Image) -> Result<(), TableError> {
-        plan::plan(&self.books, &self.memory, &Wanted::of(image)?).map(drop)
+        plan::plan(&self.books, &self.memory, self.clock, &Wanted::of(image, self.clock)?).map(drop)
     }
 
     /// Brings the tables to the image.
@@ -155,18 +233,15 @@ impl Writer {
     /// [`TableError`]; the tables are as they were, but for [`TableError::Grace`].
     pub fn apply(&mut self, image: &Image) -> Result<(), TableError> {
         self.carry_on()?;
-        let (books, steps) = plan::plan(&self.books, &self.memory, &Wanted::of(image)?)?;
+        let (books, steps) = plan::plan(&self.books, &self.memory, self.clock, &Wanted::of(image, self.clock)?)?;
         self.books = books;
         self.pending = steps.into();
         self.names = self.names_in(image);
         self.carry_on()
     }
 
-    /// Takes the steps that are left. What CPUs have cached meanwhile is confirmed anew afterwards.
+    /// Takes the steps that are left.
     fn carry_on(&mut self) -> Result<(), TableError> {
-        if self.pending.is_empty() {
-            return Ok(());
-        }
         while let Some(step) = self.pending.front() {
             match step {
                 Step::Grace => (self.grace)().map_err(TableError::Grace)?,
@@ -174,8 +249,6 @@ impl Writer {
             }
             self.pending.pop_front();
         }
-        let epoch = &self.memory.control_record().epoch;
-        epoch.set(epoch.get().wrapping_add(1));
         Ok(())
     }
 
@@ -203,16 +276,14 @@ impl Writer {
 
 /// The key of a service in the directory.
 fn key_of((address, port, protocol): &Endpoint) -> Key {
-    let protocol = match protocol {
-        Protocol::Tcp => ipv4::TCP,
-    };
-    Key::new(Address::from(*address), port.to_be(), protocol)
+    Key::new(Address::from(*address), port.to_be(), protocol.number())
 }
 
 /// The protocol of such a key, if this pivot knows it.
 fn protocol_of(key: &Key) -> Option<Protocol> {
     match (key.l4 >> 16) as u8 {
         ipv4::TCP => Some(Protocol::Tcp),
+        ipv4::UDP => Some(Protocol::Udp),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@
 
 use lb_common::wire::address::Address;
 use lb_common::wire::backend::Hop;
-use lb_common::wire::directory::{Key, Slot};
+use lb_common::wire::directory::{Idle, Key, Slot};
 use lb_common::wire::service::{Local, Table};
 use lb_common::wire::vip::Vip;
 
@@ -14,6 +14,7 @@ use super::books::{Books, ServiceRecord, VipRecord};
 use super::error::TableError;
 use super::step::Step;
 use super::wanted::Wanted;
+use crate::tables::clock::Clock;
 use crate::tables::directory;
 use crate::tables::memory::TableMemory;
 
@@ -22,15 +23,21 @@ pub(super) struct Plan<'a> {
     pub(super) books: Books,
     pub(super) steps: Vec<Step>,
     pub(super) memory: &'a TableMemory,
+    pub(super) clock: Clock,
 }
 
 /// Works out how to bring the tables to what is wanted. `memory` is as the books say.
 ///
 /// # Errors
 /// [`TableError`], but never [`TableError::Grace`].
-pub(super) fn plan(books: &Books, memory: &TableMemory, wanted: &Wanted<'_>) -> Result<(Books, Vec<Step>), TableError> {
+pub(super) fn plan(
+    books: &Books,
+    memory: &TableMemory,
+    clock: Clock,
+    wanted: &Wanted<'_>,
+) -> Result<(Books, Vec<Step>), TableError> {
     check_room(memory, wanted)?;
-    let begin = || Plan { books: books.clone(), steps: Vec::new(), memory };
+    let begin = || Plan { books: books.clone(), steps: Vec::new(), memory, clock };
     let plan = match begin().arrivals_first(wanted) {
         Ok(plan) => plan,
         Err(_) => begin().departures_first(wanted)?,
@@ -60,7 +67,7 @@ impl Plan<'_> {
         self.lose_leases(wanted);
         let came = self.arrive(wanted)?;
         self.bring_up_to_date(wanted)?;
-        if came || self.departs(wanted) {
+        if self.idles(wanted) || came || self.departs(wanted) {
             self.list(wanted)?;
         }
         self.win_leases(wanted);
@@ -72,12 +79,13 @@ impl Plan<'_> {
     fn departures_first(mut self, wanted: &Wanted<'_>) -> Result<Self, TableError> {
         self.lose_leases(wanted);
         if self.departs(wanted) {
+            self.idles(wanted);
             self.list(wanted)?;
             self.depart(wanted);
         }
         let came = self.arrive(wanted)?;
         self.bring_up_to_date(wanted)?;
-        if came {
+        if self.idles(wanted) || came {
             self.list(wanted)?;
         }
         self.win_leases(wanted);
@@ -118,12 +126,24 @@ impl Plan<'_> {
             }
             let index = self.books.service_indexes.take().ok_or_else(|| lack(self.memory.services.len()))?;
             self.books.keys.insert(*key, index);
-            self.books.services.insert(index, ServiceRecord::new(*key));
+            self.books.services.insert(index, ServiceRecord::new(*key, Idle::default()));
             // Of a predecessor that a crash left half-way gone.
             self.steps.push(Step::ClearService(index));
             came = true;
         }
         Ok(came)
+    }
+
+    /// Takes in for how long idle flows are remembered, which the directory says; whether it is to say something else.
+    fn idles(&mut self, wanted: &Wanted<'_>) -> bool {
+        let mut changed = false;
+        for record in self.books.services.values_mut() {
+            if let Some(idle) = wanted.idle(&record.key).filter(|idle| *idle != record.idle) {
+                record.idle = idle;
+                changed = true;
+            }
+        }
+        changed
     }
 
     /// Whether the tables have what is not wanted.
@@ -139,12 +159,12 @@ impl Plan<'_> {
     fn list(&mut self, wanted: &Wanted<'_>) -> Result<(), TableError> {
         let mut entries = Vec::new();
         for (address, vip) in self.books.vips.iter().filter(|(address, _)| wanted.vips.contains_key(address)) {
-            entries.push(slot(&Key::vip(*address), Slot::NO_SERVICE, vip.index));
+            entries.push(slot(&Key::vip(*address), Slot::NO_SERVICE, vip.index, Idle::default()));
         }
         for (key, service) in self.books.keys.iter().filter(|(key, _)| wanted.has(key)) {
             // The VIP of what is wanted is in the image, and what is there has one: see `Wanted::of`.
             if let Some(vip) = self.books.vips.get(&key.address) {
-                entries.push(slot(key, *service, vip.index));
+                entries.push(slot(key, *service, vip.index, wanted.idle(key).unwrap_or_default()));
             }
         }
         let control = self.memory.control_record();
@@ -162,10 +182,11 @@ impl Plan<'_> {
             self.books.keys.remove(&record.key);
             self.steps.push(Step::Table { service, table: Table::default() });
             self.steps.push(Step::Local { service, local: Local::NONE });
+            self.steps.push(Step::Affinity { service, affinity: None });
             self.steps.push(Step::ClearService(service));
             for backend in record.backends.values() {
-                self.steps.push(Step::Hop { backend: backend.index, hop: Hop::ABSENT });
-                self.steps.push(Step::ClearBackend(backend.index));
+                self.steps.push(Step::Hop { backend: backend.index, hop: Hop::ABSENT, drained: false });
+                self.steps.push(Step::RetireBackend { backend: backend.index, service: None });
                 self.books.backend_indexes.give(backend.index);
                 if let Some(number) = backend.left {
                     self.books.leaving.remove(&number);
@@ -185,6 +206,6 @@ impl Plan<'_> {
     }
 }
 
-fn slot(key: &Key, service: u16, vip: u16) -> Slot {
-    Slot { address: key.address, l4: key.l4, service, vip, reserved: 0 }
+fn slot(key: &Key, service: u16, vip: u16, idle: Idle) -> Slot {
+    Slot { address: key.address, l4: key.l4, service, vip, idle }
 }

@@ -11,7 +11,7 @@ use lb_common::wire::Line;
 use lb_common::wire::address::Address;
 use lb_common::wire::backend::{Hop, Identity, State, Way};
 use lb_common::wire::directory::Key;
-use lb_common::wire::service::{Local, Table};
+use lb_common::wire::service::{Affinity, Local, Table};
 
 use super::books::{BackendRecord, Dealt, ServiceRecord};
 use super::error::TableError;
@@ -28,8 +28,8 @@ use crate::tables::memory::TableMemory;
 #[derive(Default)]
 struct Round {
     records: Vec<Step>,
-    /// Records that had another backend before.
-    reused: Vec<u16>,
+    /// Records that had another backend before, and the service that it was of.
+    reused: Vec<(u16, Option<u16>)>,
     hops: Vec<Step>,
     tables: Vec<Step>,
     /// Whether packets may be reading what is replaced.
@@ -94,6 +94,7 @@ impl Plan<'_> {
         let owners = self.owners(service, image);
         let local = image.backends.iter().zip(owners.iter()).find(|(backend, _)| backend.local);
         let local = local.map_or(Local::NONE, |(_, index)| Local::backend(*index));
+        let affinity = self.affinity(key, image);
         let wanted: Vec<SocketAddr> = sorted(image.backends.iter().map(bound));
         let Some(record) = self.books.services.get_mut(&service) else { return Ok(()) };
         if !keeps_table {
@@ -108,12 +109,15 @@ impl Plan<'_> {
         if record.local != local {
             round.tables.push(Step::Local { service, local });
         }
+        if record.affinity != affinity {
+            round.tables.push(Step::Affinity { service, affinity });
+        }
         let leaving =
             record.backends.iter().filter(|(bound, b)| b.left.is_none() && wanted.binary_search(bound).is_err());
         let before = round.left.len();
         round.left.extend(leaving.map(|(bound, _)| (service, *bound)));
         round.replaces |= round.left.len() > before;
-        (record.local, record.run, record.slots) = (local, run, image.table.len() as u32);
+        (record.local, record.affinity, record.run, record.slots) = (local, affinity, run, image.table.len() as u32);
         record.dealt = Some(Dealt { slots: image.table.clone(), owners });
         Ok(())
     }
@@ -136,33 +140,35 @@ impl Plan<'_> {
     fn enter_backend(&mut self, round: &mut Round, service: u16, image: &BackendImage) {
         let Some(known) = self.books.backend(service, &bound(image)) else {
             let Some(index) = self.new_backend(round, service, image) else { return };
-            let hop = hop(image, Hop::ABSENT);
-            let record = BackendRecord { index, hop, left: None };
+            let hop = self.hop(image, Hop::ABSENT);
+            let record = BackendRecord { index, hop, drained: image.drained, left: None };
             if let Some(service) = self.books.services.get_mut(&service) {
                 service.backends.insert(bound(image), record);
             }
-            round.hops.push(Step::Hop { backend: index, hop });
+            round.hops.push(Step::Hop { backend: index, hop, drained: image.drained });
             return;
         };
-        let (index, hop) = (known.index, hop(image, known.hop));
-        if known.hop != hop {
+        let (index, before, was_drained) = (known.index, known.hop, known.drained);
+        let hop = self.hop(image, before);
+        if before != hop || was_drained != image.drained {
             let stage = if hop.state() == State::Down { &mut round.downs } else { &mut round.hops };
-            stage.push(Step::Hop { backend: index, hop });
-            self.set_hop(service, bound(image), hop);
+            stage.push(Step::Hop { backend: index, hop, drained: image.drained });
+            self.set_hop(service, bound(image), hop, image.drained);
         }
     }
 
     /// A record that nothing leads to: a free one, or that of the backend that left first.
     fn new_backend(&mut self, round: &mut Round, service: u16, image: &BackendImage) -> Option<u16> {
-        let index = self.books.backend_indexes.take().or_else(|| {
+        let free = self.books.backend_indexes.take().map(|index| (index, None));
+        let (index, before) = free.or_else(|| {
             let (_, (service, bound)) = self.books.leaving.pop_first()?;
             let left = self.books.services.get_mut(&service)?.backends.remove(&bound)?;
-            round.records.push(Step::Hop { backend: left.index, hop: Hop::ABSENT });
-            Some(left.index)
+            round.records.push(Step::Hop { backend: left.index, hop: Hop::ABSENT, drained: false });
+            Some((left.index, Some(service)))
         })?;
         let generation = self.books.generations.get_mut(usize::from(index))?;
         if *generation != 0 {
-            round.reused.push(index);
+            round.reused.push((index, before));
         }
         *generation = generation.wrapping_add(1).max(1);
         let identity = Identity { generation: *generation, port: image.port.to_be(), service };
@@ -170,14 +176,40 @@ impl Plan<'_> {
         Some(index)
     }
 
+    fn affinity(&self, key: &Key, image: &ServiceImage) -> Option<Affinity> {
+        let affinity = image.affinity.as_ref()?;
+        let prefix = if key.address.to_v4().is_some() { affinity.prefix4 } else { affinity.prefix6 };
+        Some(Affinity { life: self.clock.ticks(affinity.timeout), prefix })
+    }
+
+    /// Where and whether to send. A next hop that is not known (yet) is the one that was known before.
+    fn hop(&self, image: &BackendImage, before: Hop) -> Hop {
+        let state = match image.state {
+            BackendState::Up => State::Up,
+            BackendState::Drain => State::Drain,
+            BackendState::Down => State::Down,
+        };
+        let way = match image.mode {
+            _ if image.local => Way::Local,
+            Mode::L2 => Way::L2,
+        };
+        let known = match before.way() {
+            Some(Way::L2) => (before.mac(), before.port()),
+            _ => ([0; 6], 0),
+        };
+        let next = image.next_hop.as_ref().and_then(|next| Some((next.mac.0, *self.books.ports.get(&next.interface)?)));
+        let (mac, port) = next.unwrap_or(known);
+        Hop::new(mac, state, way, port)
+    }
+
     fn owners(&self, service: u16, image: &ServiceImage) -> Arc<[u16]> {
         let index = |backend| self.books.backend(service, &bound(backend)).map_or(0, |record| record.index);
         image.backends.iter().map(index).collect()
     }
 
-    fn set_hop(&mut self, service: u16, bound: SocketAddr, hop: Hop) {
+    fn set_hop(&mut self, service: u16, bound: SocketAddr, hop: Hop, drained: bool) {
         if let Some(record) = self.books.services.get_mut(&service).and_then(|s| s.backends.get_mut(&bound)) {
-            record.hop = hop;
+            (record.hop, record.drained) = (hop, drained);
         }
     }
 
@@ -187,7 +219,8 @@ impl Plan<'_> {
         if !round.reused.is_empty() {
             // A packet of a predecessor's flow may have read its generation and not yet where to send.
             self.steps.push(Step::Grace);
-            self.steps.extend(round.reused.into_iter().map(Step::ClearBackend));
+            let retire = |(backend, service)| Step::RetireBackend { backend, service };
+            self.steps.extend(round.reused.into_iter().map(retire));
         }
         self.steps.extend(round.hops);
         self.steps.extend(round.tables);
@@ -208,7 +241,7 @@ impl Plan<'_> {
         let Some(record) = record else { return };
         let hop = record.hop.leaving();
         if record.hop != hop {
-            self.steps.push(Step::Hop { backend: record.index, hop });
+            self.steps.push(Step::Hop { backend: record.index, hop, drained: record.drained });
         }
         (record.hop, record.left) = (hop, Some(number));
         self.books.leaving.insert(number, (service, bound));
@@ -243,22 +276,4 @@ fn sorted(places: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let mut places: Vec<SocketAddr> = places.collect();
     places.sort_unstable();
     places
-}
-
-/// Where and whether to send. A MAC that is not known (yet) is the one that was known before.
-fn hop(image: &BackendImage, before: Hop) -> Hop {
-    let state = match image.state {
-        BackendState::Up => State::Up,
-        BackendState::Drain => State::Drain,
-        BackendState::Down => State::Down,
-    };
-    let way = match image.mode {
-        _ if image.local => Way::Local,
-        Mode::L2 => Way::L2,
-    };
-    let known = match before.way() {
-        Some(Way::L2) => before.mac(),
-        _ => [0; 6],
-    };
-    Hop::new(image.mac.map_or(known, |mac| mac.0), state, way)
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{Ordering, fence};
 use lb_common::wire::Line;
 use lb_common::wire::address::Address;
 use lb_common::wire::backend::{Backend, Hop, Identity};
-use lb_common::wire::service::{Local, Table};
+use lb_common::wire::service::{Affinity, Local, Table};
 use lb_common::wire::word::Word;
 
 use crate::tables::directory::Directory;
@@ -22,18 +22,20 @@ pub(super) enum Step {
     Lease { vip: u16, until: u64 },
     /// Who an absent backend is. Nothing leads to it but flows of its predecessor, whose generation it does not have.
     Record { backend: u16, identity: Identity, address: Address },
-    /// The counters of a backend that no packet is sent to start at zero.
-    ClearBackend(u16),
+    /// The counters of a backend that no packet is sent to start at zero; what they say is kept for its service.
+    RetireBackend { backend: u16, service: Option<u16> },
     /// The counters of a service that no packet belongs to start at zero.
     ClearService(u16),
-    /// Where and whether a backend is sent packets.
-    Hop { backend: u16, hop: Hop },
+    /// Where and whether a backend is sent packets, and whether that is because its operator has drained it.
+    Hop { backend: u16, hop: Hop, drained: bool },
     /// A Maglev table into lines that no packet reads: whose slots, and the index of each owner.
     Deal { run: Run, slots: Arc<[u16]>, owners: Arc<[u16]> },
     /// The Maglev table of a service.
     Table { service: u16, table: Table },
     /// The backend of a service that runs on this host.
     Local { service: u16, local: Local },
+    /// Whether clients of a service keep their backend.
+    Affinity { service: u16, affinity: Option<Affinity> },
     /// A new generation of the directory. Packets may be reading the old one until the next [`Step::Grace`].
     Directory(Box<Directory>),
 }
@@ -52,15 +54,17 @@ impl Step {
                 record.identity.set(identity.pack());
                 memory.backends.write(usize::from(*backend), record);
             }
-            Self::ClearBackend(backend) => {
-                let all = memory.backend_counters.iter().skip(usize::from(*backend)).step_by(memory.backends.len());
-                all.for_each(|c| clear([&c.packets, &c.bytes, &c.flows, &c.steered]));
-            }
+            Self::RetireBackend { backend, service } => memory.retire_backend(*backend, *service),
             Self::ClearService(service) => {
                 let all = memory.service_counters.iter().skip(usize::from(*service)).step_by(memory.services.len());
-                all.for_each(|c| clear([&c.packets, &c.bytes, &c.chosen, &c.recalled]));
+                all.for_each(|c| clear([&c.packets, &c.bytes, &c.chosen, &c.evicted, &c.crowded, &c.limited]));
             }
-            Self::Hop { backend, hop } => record(memory.backends.get(usize::from(*backend))).hop.set(hop.word()),
+            Self::Hop { backend, hop, drained } => {
+                let record = record(memory.backends.get(usize::from(*backend)));
+                record.drained.set(u64::from(*drained));
+                fence(Ordering::Release);
+                record.hop.set(hop.word());
+            }
             Self::Deal { run, slots, owners } => {
                 for (line, slots) in (run.start as usize..).zip(slots.chunks(Line::LEN as usize)) {
                     memory.maglev.write(line, deal(slots, owners));
@@ -71,6 +75,9 @@ impl Step {
             }
             Self::Local { service, local } => {
                 record(memory.services.get(usize::from(*service))).local.set(local.pack());
+            }
+            Self::Affinity { service, affinity } => {
+                record(memory.services.get(usize::from(*service))).affinity.set(Affinity::pack(*affinity));
             }
             Self::Directory(directory) => swap(memory, directory),
         }
@@ -100,7 +107,7 @@ fn swap(memory: &mut TableMemory, directory: &Directory) {
     memory.control_record().generation.set(next);
 }
 
-fn clear(counters: [&Word; 4]) {
+fn clear<const N: usize>(counters: [&Word; N]) {
     counters.iter().for_each(|counter| counter.set(0));
 }
 

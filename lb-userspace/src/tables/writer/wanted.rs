@@ -1,15 +1,16 @@
 //! An image in the terms of the directory: by address and port instead of by name.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use lb_common::wire::address::Address;
-use lb_common::wire::directory::Key;
+use lb_common::wire::directory::{Idle, Key};
 use lb_common::wire::vip::Vip;
 
 use super::error::TableError;
 use super::{Endpoint, key_of};
 use crate::core::plan::{BackendImage, Image, ServiceImage};
+use crate::tables::clock::Clock;
 
 /// What the tables are to hold.
 pub(super) struct Wanted<'a> {
@@ -17,7 +18,8 @@ pub(super) struct Wanted<'a> {
     pub(super) vips: HashMap<Address, u64>,
     /// Services in the order of the image.
     pub(super) services: Vec<(Key, &'a ServiceImage)>,
-    keys: HashSet<Key>,
+    /// For how long idle flows of each service are remembered.
+    idle: HashMap<Key, Idle>,
 }
 
 impl<'a> Wanted<'a> {
@@ -25,7 +27,7 @@ impl<'a> Wanted<'a> {
     ///
     /// # Errors
     /// [`TableError::Image`] for a service whose VIP is not in it.
-    pub(super) fn of(image: &'a Image) -> Result<Self, TableError> {
+    pub(super) fn of(image: &'a Image, clock: Clock) -> Result<Self, TableError> {
         let lease = |held| if held { Vip::HELD } else { Vip::NOT_HELD };
         let vips = image.vips.iter().map(|vip| (Address::from(vip.address), lease(vip.held))).collect();
         let addresses: HashMap<&str, IpAddr> = image.vips.iter().map(|vip| (vip.name.as_str(), vip.address)).collect();
@@ -37,13 +39,21 @@ impl<'a> Wanted<'a> {
             }),
         };
         let services = image.services.iter().map(key).collect::<Result<Vec<_>, _>>()?;
-        let keys = services.iter().map(|(key, _)| *key).collect();
-        Ok(Self { vips, services, keys })
+        let idle = |service: &ServiceImage| {
+            clock.idle(service.idle_timeout, service.affinity.as_ref().map(|affinity| affinity.timeout))
+        };
+        let idle = services.iter().map(|(key, service)| (*key, idle(service))).collect();
+        Ok(Self { vips, services, idle })
+    }
+
+    /// For how long idle flows of a service are remembered.
+    pub(super) fn idle(&self, key: &Key) -> Option<Idle> {
+        self.idle.get(key).copied()
     }
 
     /// Whether it has a service.
     pub(super) fn has(&self, key: &Key) -> bool {
-        self.keys.contains(key)
+        self.idle.contains_key(key)
     }
 }
 

@@ -4,15 +4,16 @@ use std::net::Ipv4Addr;
 
 use lb_common::path::verdict::Verdict;
 
-use crate::frames::rig::arp::{is_at, who_has};
+use crate::frames::rig::arp::{CLIENT, OTHER_VIP, VIP, is_at, who_has};
 use crate::frames::rig::director::{Director, director};
 use crate::frames::rig::expect::{dropped, passes};
-use crate::frames::rig::scene::{OTHER_VIP, OWN_ADDRESS, Scene, VIP, nothing, up, web};
-use crate::frames::rig::segment::{CLIENT, Frame, raw};
+use crate::frames::rig::net::Net;
+use crate::frames::rig::scene::{OWN_ADDRESS, Scene, nothing, up};
+use crate::frames::rig::segment::{Frame, QINQ, VLAN, raw};
 
 /// Holds `VIP`, does not hold `OTHER_VIP`.
 fn holding_one_of_two() -> Director {
-    director(Scene::from(web().with(up("a"))).not_holding(OTHER_VIP))
+    director(Scene::from(Net::V4.web().with(up("a"))).not_holding(OTHER_VIP.into()))
 }
 
 #[test]
@@ -56,9 +57,9 @@ fn the_holders_gratuitous_request_does_not_reach_the_stack_of_the_others() {
 
 #[test]
 fn silence_begins_and_ends_with_the_vip() {
-    let mut pivot = director(nothing().holding(VIP));
+    let mut pivot = director(nothing().holding(VIP.into()));
     pivot.receives(who_has(VIP), passes(Verdict::Arp));
-    pivot.configure(nothing().not_holding(VIP));
+    pivot.configure(nothing().not_holding(VIP.into()));
     pivot.receives(who_has(VIP), dropped(Verdict::ArpSilenced));
     pivot.configure(nothing());
     pivot.receives(who_has(VIP), passes(Verdict::Arp));
@@ -103,4 +104,15 @@ fn padding_after_an_arp_packet_does_not_matter() {
     let mut padded = Frame::from(who_has(OTHER_VIP)).bytes;
     padded.resize(60, 0);
     holding_one_of_two().receives(raw(padded), dropped(Verdict::ArpSilenced));
+}
+
+#[test]
+fn a_request_in_a_vlan_is_judged_as_any() {
+    let mut pivot = holding_one_of_two();
+    for tags in [&[(VLAN, 5)][..], &[(QINQ, 5), (VLAN, 6)]] {
+        pivot.receives(who_has(OTHER_VIP).tagged(tags), dropped(Verdict::ArpSilenced));
+        pivot.receives(who_has(VIP).tagged(tags), passes(Verdict::Arp));
+        pivot.receives(who_has(OWN_ADDRESS).tagged(tags), passes(Verdict::Arp));
+    }
+    pivot.receives(who_has(OTHER_VIP).tagged(&[(QINQ, 5), (VLAN, 6), (VLAN, 7)]), passes(Verdict::NotIp));
 }

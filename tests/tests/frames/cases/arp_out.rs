@@ -4,17 +4,16 @@ use std::net::Ipv4Addr;
 
 use lb_common::path::verdict::Verdict;
 
-use crate::frames::rig::arp::{is_at, who_has};
+use crate::frames::rig::arp::{CLIENT, NEIGHBOUR, OTHER_VIP, VIP, is_at, who_has};
 use crate::frames::rig::director::{Director, director};
 use crate::frames::rig::expect::{dropped, passes, passes_as, passes_unseen};
-use crate::frames::rig::scene::{OTHER_VIP, OWN_ADDRESS, Scene, VIP, up, web};
-use crate::frames::rig::segment::{CLIENT, Frame, data, raw, syn};
-
-const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(10, 201, 0, 1);
+use crate::frames::rig::net::Net;
+use crate::frames::rig::scene::{OWN_ADDRESS, Scene, up};
+use crate::frames::rig::segment::{Frame, QINQ, VLAN, raw};
 
 /// Holds `VIP`, does not hold `OTHER_VIP`.
 fn holding_one_of_two() -> Director {
-    director(Scene::from(web().with(up("a"))).not_holding(OTHER_VIP))
+    director(Scene::from(Net::V4.web().with(up("a"))).not_holding(OTHER_VIP.into()))
 }
 
 #[test]
@@ -66,9 +65,9 @@ fn a_request_is_stopped_where_the_link_has_no_address_to_mask_with() {
 #[test]
 fn what_is_no_arp_goes_out_unseen() {
     let mut pivot = holding_one_of_two();
-    pivot.sends(syn(), passes_unseen());
-    pivot.sends(data(1460).from((OTHER_VIP, 80)).to((CLIENT, 40_000)), passes_unseen());
-    pivot.sends(syn().saying(12, &[0x88, 0xcc]), passes_unseen());
+    pivot.sends(Net::V4.syn(), passes_unseen());
+    pivot.sends(Net::V4.data(1460).from((OTHER_VIP, 80)).to((CLIENT, 40_000)), passes_unseen());
+    pivot.sends(Net::V4.syn().saying(12, &[0x88, 0xcc]), passes_unseen());
 }
 
 #[test]
@@ -97,4 +96,17 @@ fn padding_after_a_masked_request_stays() {
     let masked = padded(who_has(NEIGHBOUR).sent_for(OWN_ADDRESS));
     let request = raw(padded(who_has(NEIGHBOUR).sent_for(OTHER_VIP)));
     holding_one_of_two().sends(request, passes_as(Verdict::ArpSenderMasked, masked));
+}
+
+#[test]
+fn arp_in_a_vlan_is_masked_and_stopped_as_any() {
+    let mut pivot = holding_one_of_two();
+    for tags in [&[(VLAN, 5)][..], &[(QINQ, 5), (VLAN, 6)]] {
+        let masked = Frame::from(who_has(NEIGHBOUR).sent_for(OWN_ADDRESS).tagged(tags)).bytes;
+        let request = who_has(NEIGHBOUR).sent_for(OTHER_VIP).tagged(tags);
+        pivot.sends(request, passes_as(Verdict::ArpSenderMasked, masked));
+        let gratuitous = who_has(OTHER_VIP).sent_for(OTHER_VIP).tagged(tags);
+        pivot.sends(gratuitous, dropped(Verdict::ArpAnnounceStopped));
+        pivot.sends(who_has(VIP).sent_for(VIP).tagged(tags), passes(Verdict::Arp));
+    }
 }

@@ -4,187 +4,188 @@ use lb_common::path::verdict::Verdict;
 
 use crate::frames::rig::director::{Director, director};
 use crate::frames::rig::expect::{forwarded_to, local_to, reset_acknowledging, reset_at};
-use crate::frames::rig::scene::{Scene, Service, down, drained, up, web};
-use crate::frames::rig::segment::{ack, data, fin, syn};
+use crate::frames::rig::net::{Net, in_both_families};
+use crate::frames::rig::scene::{Scene, Service, down, drained, up};
 use crate::frames::rig::side::TABLES;
 use lb_userspace::core::config::model::TableSizes;
 
+in_both_families! {
+    an_ack_of_a_known_flow_goes_to_its_backend_though_the_table_changed,
+    a_retransmitted_syn_keeps_its_backend_though_the_table_changed,
+    a_drained_backend_keeps_its_flows_and_gets_no_new_ones,
+    a_syn_on_the_ports_of_a_drained_backends_flow_is_chosen_anew,
+    a_backend_no_longer_drained_gets_new_flows,
+    a_service_whose_every_backend_is_drained_keeps_its_flows_and_refuses_new_ones,
+    the_flows_of_a_backend_that_went_down_are_reset,
+    a_syn_on_the_ports_of_a_down_backends_flow_is_chosen_anew,
+    flows_of_a_backend_that_was_down_for_a_moment_go_on,
+    the_flows_of_a_backend_that_is_removed_go_on,
+    a_syn_on_the_ports_of_a_removed_backends_flow_is_chosen_anew,
+    the_flows_of_a_backend_that_was_down_when_removed_are_reset,
+    a_backend_that_comes_back_has_its_flows_still,
+    a_backend_that_comes_back_gets_new_flows,
+    a_flow_never_reaches_the_backend_that_took_its_backends_index,
+    of_backends_that_are_leaving_the_one_gone_for_longest_makes_room,
+    a_flow_stays_with_its_backend_when_that_moves_to_another_mac,
+    flows_survive_a_vip_that_leaves_and_returns,
+    a_backend_counts_the_flows_that_were_chosen_for_it,
+}
+
 /// Two healthy backends, of which `taker` gets new flows.
-pub(super) fn two(taker: &'static str) -> Service {
-    web().with(up("a")).with(up("b")).new_flows_to([taker])
+pub(super) fn two(on: Net, taker: &'static str) -> Service {
+    on.web().with(up("a")).with(up("b")).new_flows_to([taker])
 }
 
 /// A director that gave the usual client's flow to `a`.
-pub(super) fn with_a_flow_to_a() -> Director {
-    let mut pivot = director(two("a"));
-    pivot.receives(syn(), forwarded_to("a").chosen());
+pub(super) fn with_a_flow_to_a(on: Net) -> Director {
+    let mut pivot = director(two(on, "a"));
+    pivot.receives(on.syn(), forwarded_to("a").chosen());
     pivot
 }
 
-#[test]
-fn an_ack_of_a_known_flow_goes_to_its_backend_though_the_table_changed() {
-    let mut pivot = with_a_flow_to_a();
-    pivot.configure(two("b"));
-    pivot.receives(ack(), forwarded_to("a"));
-    pivot.receives(syn().at_port(1), forwarded_to("b").chosen());
+fn an_ack_of_a_known_flow_goes_to_its_backend_though_the_table_changed(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(two(on, "b"));
+    pivot.receives(on.ack(), forwarded_to("a"));
+    pivot.receives(on.syn().at_port(1), forwarded_to("b").chosen());
 }
 
-#[test]
-fn a_retransmitted_syn_keeps_its_backend_though_the_table_changed() {
-    let mut pivot = with_a_flow_to_a();
-    pivot.configure(two("b"));
-    pivot.receives(syn(), forwarded_to("a"));
+fn a_retransmitted_syn_keeps_its_backend_though_the_table_changed(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(two(on, "b"));
+    pivot.receives(on.syn(), forwarded_to("a"));
 }
 
-#[test]
-fn a_drained_backend_keeps_its_flows_and_gets_no_new_ones() {
-    let mut pivot = with_a_flow_to_a();
-    pivot.configure(web().with(drained("a")).with(up("b")));
-    pivot.receives(ack(), forwarded_to("a"));
-    pivot.receives(data(100), forwarded_to("a"));
-    pivot.receives(syn().at_port(1), forwarded_to("b").chosen());
-    pivot.receives(fin(), forwarded_to("a"));
+fn a_drained_backend_keeps_its_flows_and_gets_no_new_ones(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(on.web().with(drained("a")).with(up("b")));
+    pivot.receives(on.ack(), forwarded_to("a"));
+    pivot.receives(on.data(100), forwarded_to("a"));
+    pivot.receives(on.syn().at_port(1), forwarded_to("b").chosen());
+    pivot.receives(on.fin(), forwarded_to("a"));
 }
 
-#[test]
-fn a_syn_on_the_ports_of_a_drained_backends_flow_is_chosen_anew() {
-    let mut pivot = with_a_flow_to_a();
-    pivot.configure(web().with(drained("a")).with(up("b")));
-    pivot.receives(syn(), forwarded_to("b").recalled().chosen());
-    pivot.receives(ack(), forwarded_to("b"));
+fn a_syn_on_the_ports_of_a_drained_backends_flow_is_chosen_anew(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(on.web().with(drained("a")).with(up("b")));
+    pivot.receives(on.syn(), forwarded_to("b").chosen());
+    pivot.receives(on.ack(), forwarded_to("b"));
 }
 
-#[test]
-fn a_backend_no_longer_drained_gets_new_flows() {
-    let mut pivot = director(web().with(drained("a")).with(up("b")));
-    pivot.receives(syn(), forwarded_to("b").chosen());
-    pivot.configure(two("a"));
-    pivot.receives(syn().at_port(1), forwarded_to("a").chosen());
+fn a_backend_no_longer_drained_gets_new_flows(on: Net) {
+    let mut pivot = director(on.web().with(drained("a")).with(up("b")));
+    pivot.receives(on.syn(), forwarded_to("b").chosen());
+    pivot.configure(two(on, "a"));
+    pivot.receives(on.syn().at_port(1), forwarded_to("a").chosen());
 }
 
-#[test]
-fn a_service_whose_every_backend_is_drained_keeps_its_flows_and_refuses_new_ones() {
-    let mut pivot = with_a_flow_to_a();
-    pivot.configure(web().with(drained("a")).with(drained("b")));
-    pivot.receives(ack(), forwarded_to("a"));
-    pivot.receives(syn().at_port(1), reset_acknowledging(Verdict::ResetNoBackend, 1001));
+fn a_service_whose_every_backend_is_drained_keeps_its_flows_and_refuses_new_ones(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(on.web().with(drained("a")).with(drained("b")));
+    pivot.receives(on.ack(), forwarded_to("a"));
+    pivot.receives(on.syn().at_port(1), reset_acknowledging(Verdict::ResetNoBackend, 1001));
 }
 
-#[test]
-fn the_flows_of_a_backend_that_went_down_are_reset() {
-    let mut pivot = with_a_flow_to_a();
-    pivot.configure(web().with(down("a")).with(up("b")));
-    pivot.receives(ack(), reset_at(Verdict::ResetBackendDown, 2000));
-    pivot.receives(data(100), reset_at(Verdict::ResetBackendDown, 2000));
-    pivot.forgets_cache();
-    pivot.receives(ack(), reset_at(Verdict::ResetBackendDown, 2000).recalled());
+fn the_flows_of_a_backend_that_went_down_are_reset(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(on.web().with(down("a")).with(up("b")));
+    pivot.receives(on.ack(), reset_at(Verdict::ResetBackendDown, 2000));
+    pivot.receives(on.data(100), reset_at(Verdict::ResetBackendDown, 2000));
+    pivot.receives(on.ack(), reset_at(Verdict::ResetBackendDown, 2000));
 }
 
-#[test]
-fn a_syn_on_the_ports_of_a_down_backends_flow_is_chosen_anew() {
-    let mut pivot = with_a_flow_to_a();
-    pivot.configure(web().with(down("a")).with(up("b")));
-    pivot.receives(syn(), forwarded_to("b").chosen());
-    pivot.receives(ack(), forwarded_to("b"));
+fn a_syn_on_the_ports_of_a_down_backends_flow_is_chosen_anew(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(on.web().with(down("a")).with(up("b")));
+    pivot.receives(on.syn(), forwarded_to("b").chosen());
+    pivot.receives(on.ack(), forwarded_to("b"));
 }
 
-#[test]
-fn flows_of_a_backend_that_was_down_for_a_moment_go_on() {
-    let mut pivot = with_a_flow_to_a();
-    pivot.configure(web().with(down("a")).with(up("b")));
-    pivot.receives(ack(), reset_at(Verdict::ResetBackendDown, 2000));
-    pivot.configure(two("b"));
-    pivot.receives(ack(), forwarded_to("a"));
+fn flows_of_a_backend_that_was_down_for_a_moment_go_on(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(on.web().with(down("a")).with(up("b")));
+    pivot.receives(on.ack(), reset_at(Verdict::ResetBackendDown, 2000));
+    pivot.configure(two(on, "b"));
+    pivot.receives(on.ack(), forwarded_to("a"));
 }
 
-#[test]
-fn the_flows_of_a_backend_that_is_removed_go_on() {
-    let mut pivot = with_a_flow_to_a();
-    pivot.configure(web().with(up("b")));
-    pivot.receives(ack(), forwarded_to("a"));
-    pivot.forgets_cache();
-    pivot.receives(data(100), forwarded_to("a").recalled());
-    pivot.receives(syn().at_port(1), forwarded_to("b").chosen());
+fn the_flows_of_a_backend_that_is_removed_go_on(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(on.web().with(up("b")));
+    pivot.receives(on.ack(), forwarded_to("a"));
+    pivot.receives(on.data(100), forwarded_to("a"));
+    pivot.receives(on.syn().at_port(1), forwarded_to("b").chosen());
 }
 
-#[test]
-fn a_syn_on_the_ports_of_a_removed_backends_flow_is_chosen_anew() {
-    let mut pivot = with_a_flow_to_a();
-    pivot.configure(web().with(up("b")));
-    pivot.receives(syn(), forwarded_to("b").chosen());
+fn a_syn_on_the_ports_of_a_removed_backends_flow_is_chosen_anew(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(on.web().with(up("b")));
+    pivot.receives(on.syn(), forwarded_to("b").chosen());
 }
 
-#[test]
-fn the_flows_of_a_backend_that_was_down_when_removed_are_reset() {
-    let mut pivot = with_a_flow_to_a();
-    pivot.configure(web().with(down("a")).with(up("b")));
-    pivot.configure(web().with(up("b")));
-    pivot.receives(ack(), reset_at(Verdict::ResetBackendDown, 2000));
+fn the_flows_of_a_backend_that_was_down_when_removed_are_reset(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(on.web().with(down("a")).with(up("b")));
+    pivot.configure(on.web().with(up("b")));
+    pivot.receives(on.ack(), reset_at(Verdict::ResetBackendDown, 2000));
 }
 
-#[test]
-fn a_backend_that_comes_back_has_its_flows_still() {
-    let mut pivot = with_a_flow_to_a();
-    pivot.configure(web().with(up("b")));
-    pivot.configure(two("b"));
-    pivot.receives(ack(), forwarded_to("a"));
-    pivot.receives(syn(), forwarded_to("a"));
+fn a_backend_that_comes_back_has_its_flows_still(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(on.web().with(up("b")));
+    pivot.configure(two(on, "b"));
+    pivot.receives(on.ack(), forwarded_to("a"));
+    pivot.receives(on.syn(), forwarded_to("a"));
 }
 
-#[test]
-fn a_backend_that_comes_back_gets_new_flows() {
-    let mut pivot = with_a_flow_to_a();
-    pivot.configure(web().with(up("b")));
-    pivot.configure(two("a"));
-    pivot.receives(syn().at_port(1), forwarded_to("a").chosen());
+fn a_backend_that_comes_back_gets_new_flows(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(on.web().with(up("b")));
+    pivot.configure(two(on, "a"));
+    pivot.receives(on.syn().at_port(1), forwarded_to("a").chosen());
 }
 
-#[test]
-fn a_flow_never_reaches_the_backend_that_took_its_backends_index() {
+fn a_flow_never_reaches_the_backend_that_took_its_backends_index(on: Net) {
     // Room for two: a third needs the index of the one that is leaving.
-    let mut pivot = Director::sized(&TableSizes { backends: 2, ..TABLES }, two("a"));
-    pivot.receives(syn(), forwarded_to("a").chosen());
-    pivot.configure(web().with(up("b")));
-    pivot.receives(ack(), forwarded_to("a"));
-    pivot.configure(web().with(up("b")).with(up("c")).new_flows_to(["b"]));
-    pivot.remembers(ack(), None);
-    pivot.receives(ack(), forwarded_to("b").chosen());
+    let mut pivot = Director::sized(&TableSizes { backends: 2, ..TABLES }, two(on, "a"));
+    pivot.receives(on.syn(), forwarded_to("a").chosen());
+    pivot.configure(on.web().with(up("b")));
+    pivot.receives(on.ack(), forwarded_to("a"));
+    pivot.configure(on.web().with(up("b")).with(up("c")).new_flows_to(["b"]));
+    pivot.remembers(on.ack(), None);
+    pivot.receives(on.ack(), forwarded_to("b").chosen());
 }
 
-#[test]
-fn of_backends_that_are_leaving_the_one_gone_for_longest_makes_room() {
-    let three = web().with(up("a")).with(up("b")).with(up("c"));
+fn of_backends_that_are_leaving_the_one_gone_for_longest_makes_room(on: Net) {
+    let three = on.web().with(up("a")).with(up("b")).with(up("c"));
     let mut pivot = Director::sized(&TableSizes { backends: 3, ..TABLES }, three.clone().new_flows_to(["a"]));
-    pivot.receives(syn().at_port(1), forwarded_to("a").chosen());
+    pivot.receives(on.syn().at_port(1), forwarded_to("a").chosen());
     pivot.configure(three.new_flows_to(["b"]));
-    pivot.receives(syn().at_port(2), forwarded_to("b").chosen());
-    pivot.configure(web().with(up("b")).with(up("c")));
-    pivot.configure(web().with(up("c")));
-    pivot.configure(web().with(up("c")).with(up("d")).new_flows_to(["d"]));
-    pivot.receives(ack().at_port(1), forwarded_to("d").chosen());
-    pivot.receives(ack().at_port(2), forwarded_to("b"));
+    pivot.receives(on.syn().at_port(2), forwarded_to("b").chosen());
+    pivot.configure(on.web().with(up("b")).with(up("c")));
+    pivot.configure(on.web().with(up("c")));
+    pivot.configure(on.web().with(up("c")).with(up("d")).new_flows_to(["d"]));
+    pivot.receives(on.ack().at_port(1), forwarded_to("d").chosen());
+    pivot.receives(on.ack().at_port(2), forwarded_to("b"));
 }
 
-#[test]
-fn a_flow_stays_with_its_backend_when_that_moves_to_another_mac() {
-    let mut pivot = with_a_flow_to_a();
-    pivot.configure(web().with(up("a").here()).with(up("b")));
-    pivot.receives(ack(), local_to("a"));
+fn a_flow_stays_with_its_backend_when_that_moves_to_another_mac(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(on.web().with(up("a").here()).with(up("b")));
+    pivot.receives(on.ack(), local_to("a"));
 }
 
-#[test]
-fn flows_survive_a_vip_that_leaves_and_returns() {
-    let mut pivot = with_a_flow_to_a();
-    pivot.configure(Scene::from(two("b")).not_holding(crate::frames::rig::scene::VIP));
-    pivot.configure(two("b"));
-    pivot.receives(ack(), forwarded_to("a"));
+fn flows_survive_a_vip_that_leaves_and_returns(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(Scene::from(two(on, "b")).not_holding(on.vip()));
+    pivot.configure(two(on, "b"));
+    pivot.receives(on.ack(), forwarded_to("a"));
 }
 
-#[test]
-fn a_backend_counts_the_flows_that_were_chosen_for_it() {
-    let mut pivot = with_a_flow_to_a();
+fn a_backend_counts_the_flows_that_were_chosen_for_it(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
     // A retransmission opens no second flow.
-    pivot.receives(syn(), forwarded_to("a"));
+    pivot.receives(on.syn(), forwarded_to("a"));
     // A flow that another director had opened is a new one here.
-    pivot.receives(ack().at_port(1), forwarded_to("a").chosen());
+    pivot.receives(on.ack().at_port(1), forwarded_to("a").chosen());
 }

@@ -3,27 +3,35 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
+use lb_common::wire::pace::Limits;
+use lb_userspace::core::config::model::TableSizes;
 use proptest::collection::vec;
-use proptest::prelude::{Just, Strategy, prop_oneof};
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-use super::any::{frame, scene, seeded, sent};
-use crate::frames::rig::director::{SHORTEST_IN_KERNEL, director};
+use super::any::{frame, full_scene, seeded, sent};
+use crate::frames::rig::director::{Director, SHORTEST_IN_KERNEL};
 use crate::frames::rig::scene::Scene;
-use crate::frames::rig::side::Hook;
+use crate::frames::rig::side::{Hook, TABLES};
 
-/// Sequences of steps, each over freshly loaded programs.
+/// Sequences of steps, each over empty tables.
 const SEQUENCES: u32 = 160;
 /// Steps of a sequence.
 const STEPS: std::ops::Range<usize> = 20..60;
+
+/// A table in which flows meet: two sets of IPv4, four of IPv6.
+const SMALL: TableSizes = TableSizes { flows: 8, ..TABLES };
 
 #[derive(Debug, Clone)]
 enum Step {
     Configure(Scene),
     Receive(Hex),
     Send(Hex),
-    ForgetCache,
+    /// So many seconds.
+    Wait(u64),
+    Limit(bool),
 }
 
 /// A frame, printed short enough to be read.
@@ -40,16 +48,22 @@ impl fmt::Debug for Hex {
 fn kernel_and_host_agree_on_any_frames_over_any_tables() {
     let config = Config { max_shrink_iters: 200, ..seeded(SEQUENCES) };
     let (frames, verdicts) = (Cell::new(0), RefCell::new(BTreeMap::new()));
-    let result = TestRunner::new(config).run(&(scene(), vec(step(), STEPS)), |(scene, steps)| {
-        let mut pivot = director(scene);
+    let result = TestRunner::new(config).run(&(full_scene(), vec(step(), STEPS)), |(scene, steps)| {
+        let mut pivot = Director::sized(&SMALL, scene);
         for (i, step) in steps.into_iter().enumerate() {
             let agreed = match &step {
                 Step::Configure(scene) => {
                     pivot.configure(scene.clone());
                     Ok(())
                 }
-                Step::ForgetCache => {
-                    pivot.forgets_cache();
+                Step::Wait(seconds) => {
+                    pivot.waits(Duration::from_secs(*seconds));
+                    Ok(())
+                }
+                Step::Limit(some) => {
+                    // A number in between would depend on how many fall into one window.
+                    let most = if *some { 0 } else { u32::MAX };
+                    pivot.limits(Limits { flows: most, errors: most });
                     Ok(())
                 }
                 Step::Receive(frame) => pivot.agrees(Hook::Incoming, &frame.0),
@@ -69,10 +83,11 @@ fn kernel_and_host_agree_on_any_frames_over_any_tables() {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        2 => scene().prop_map(Step::Configure),
+        2 => full_scene().prop_map(Step::Configure),
         20 => frame().prop_map(|frame| Step::Receive(Hex(long_enough(frame, Hook::Incoming)))),
         2 => sent().prop_map(|frame| Step::Send(Hex(long_enough(frame, Hook::Outgoing)))),
-        1 => Just(Step::ForgetCache),
+        1 => prop_oneof![Just(5_u64), Just(25), Just(70), Just(400)].prop_map(Step::Wait),
+        1 => any::<bool>().prop_map(Step::Limit),
     ]
 }
 

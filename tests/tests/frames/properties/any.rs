@@ -2,17 +2,20 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use lb_userspace::core::config::model::Protocol;
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::{Index, select, subsequence};
 use proptest::test_runner::{Config, RngSeed};
 
-use crate::frames::rig::arp::{Arp, is_at, who_has};
-use crate::frames::rig::scene::{
-    Backend, OTHER_VIP, OWN_ADDRESS, OWN_MAC, Scene, Service, VIP, down, drained, service, up,
-};
-use crate::frames::rig::segment::{CLIENT, Frame, Segment, segment};
+use crate::frames::rig::arp::{self, Arp, is_at, who_has};
+use crate::frames::rig::control::{advertises, probes, solicits};
+use crate::frames::rig::net::{BOTH, Net};
+use crate::frames::rig::scene::{Backend, OWN_ADDRESS, OWN_MAC, Scene, Service, down, drained, service, up};
+use crate::frames::rig::segment::{Frame, QINQ, Segment, VLAN};
 
 const BACKENDS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
@@ -27,16 +30,31 @@ pub(crate) fn seeded(cases: u32) -> Config {
 }
 
 /// Where services may be: there are clients for all of these, whether there is a service or not.
-fn endpoints() -> Vec<SocketAddr> {
-    vec![(VIP, 80).into(), (VIP, 3306).into(), (OTHER_VIP, 80).into()]
+fn endpoints() -> Vec<(SocketAddr, Protocol)> {
+    let of = |on: Net| {
+        let tcp = [on.at(80), on.at(53), on.at_other(80)].map(|at| (at, Protocol::Tcp));
+        tcp.into_iter().chain([on.at(53), on.at_other(80)].map(|at| (at, Protocol::Udp)))
+    };
+    BOTH.into_iter().flat_map(of).collect()
 }
 
 /// Some services with some backends, on VIPs that this host may hold.
 pub(crate) fn scene() -> impl Strategy<Value = Scene> {
-    let some = prop_oneof![1 => subsequence(endpoints(), 0..=3), 4 => Just(endpoints())];
+    scene_of(prop_oneof![1 => subsequence(endpoints(), 0..=10), 4 => Just(endpoints())])
+}
+
+/// The same with a service at each of [`endpoints`]: nothing has an index that something else had before, of which the
+/// writer says only that it is a free one.
+pub(crate) fn full_scene() -> impl Strategy<Value = Scene> {
+    scene_of(Just(endpoints()))
+}
+
+fn scene_of(some: impl Strategy<Value = Vec<(SocketAddr, Protocol)>>) -> impl Strategy<Value = Scene> {
     let services = some.prop_flat_map(|at| at.into_iter().map(service_at).collect::<Vec<_>>());
-    (services, any::<[Option<bool>; 2]>()).prop_map(|(services, held)| {
-        [VIP, OTHER_VIP].into_iter().zip(held).fold(Scene::from(services), |scene, (vip, held)| match held {
+    (services, any::<[Option<bool>; 4]>()).prop_map(|(services, held)| {
+        let vips = BOTH.into_iter().flat_map(|on| [on.vip(), on.other_vip()]);
+        // Most are held.
+        vips.zip(held).fold(Scene::from(services), |scene, (vip, held)| match held {
             Some(false) => scene.not_holding(vip),
             Some(true) => scene.holding(vip),
             None => scene,
@@ -44,13 +62,19 @@ pub(crate) fn scene() -> impl Strategy<Value = Scene> {
     })
 }
 
-fn service_at(at: SocketAddr) -> impl Strategy<Value = Service> {
+fn service_at((at, protocol): (SocketAddr, Protocol)) -> impl Strategy<Value = Service> {
     let backends =
         subsequence(BACKENDS.to_vec(), 0..=4).prop_flat_map(|names| names.into_iter().map(backend).collect::<Vec<_>>());
-    (backends, vec(any::<Index>(), 0..4)).prop_map(move |(backends, takers)| {
+    let affinity = option::weighted(0.3, 1..=32_u8);
+    (backends, vec(any::<Index>(), 0..4), affinity).prop_map(move |(backends, takers, affinity)| {
         let takers: Vec<&str> =
             takers.iter().filter(|_| !backends.is_empty()).map(|i| i.get(&backends).name()).collect();
         let service = backends.into_iter().fold(service(at), Service::with);
+        let service = if protocol == Protocol::Udp { service.udp() } else { service };
+        let service = match affinity {
+            Some(prefix) => service.affine(prefix, Duration::from_secs(600)),
+            None => service,
+        };
         // None: the healthy ones.
         if takers.is_empty() { service } else { service.new_flows_to(takers) }
     })
@@ -60,6 +84,7 @@ fn backend(name: &'static str) -> impl Strategy<Value = Backend> {
     prop_oneof![
         4 => Just(up(name)),
         2 => Just(up(name).here()),
+        2 => Just(up(name).beyond()),
         1 => Just(up(name).unresolved()),
         2 => Just(drained(name)),
         2 => Just(down(name)),
@@ -75,9 +100,14 @@ pub(crate) fn frame() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A frame that this host sends: mostly ARP, which is all that is looked at.
+/// A frame that this host sends: mostly ARP and advertisements, which are all that is looked at.
 pub(crate) fn sent() -> impl Strategy<Value = Vec<u8>> {
-    let whole = || arp().prop_map(|arp| Frame::from(arp).bytes);
+    let whole = || {
+        prop_oneof![
+            arp().prop_map(|arp| Frame::from(arp).bytes),
+            discovery().prop_map(|segment| Frame::from(segment).bytes),
+        ]
+    };
     prop_oneof![
         3 => whole(),
         1 => (whole(), mutation()).prop_map(|(frame, mutation)| mutated(frame, mutation)),
@@ -85,40 +115,99 @@ pub(crate) fn sent() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A valid segment or ARP packet.
+/// A valid packet of any kind.
 fn whole() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
-        7 => tcp().prop_map(|segment| Frame::from(segment).bytes),
+        12 => (message(), shape()).prop_map(|(segment, shape)| Frame::from(shaped(segment, &shape)).bytes),
+        2 => (error(), shape()).prop_map(|(segment, shape)| Frame::from(shaped(segment, &shape)).bytes),
+        2 => discovery().prop_map(|segment| Frame::from(segment).bytes),
         1 => arp().prop_map(|arp| Frame::from(arp).bytes),
     ]
 }
 
-/// A segment of one of a few clients, so that flows are met again.
-fn tcp() -> impl Strategy<Value = Segment> {
-    let client = (0..3_u8, 40_000..40_003_u16).prop_map(|(host, port)| ([198, 51, 100, host], port));
-    let payload = prop_oneof![2 => Just(0), 1 => 1..40_usize, 1 => 1400..1460_usize];
+/// A segment or datagram of one of a few clients, so that flows are met again.
+fn message() -> impl Strategy<Value = Segment> {
+    let client = (0..3_u8, 40_000..40_003_u16);
+    let payload = prop_oneof![2 => Just(0), 1 => 1..40_usize, 1 => 1300..1400_usize];
     let flags = prop_oneof![
         3 => Just([true, false, false, false]),
         4 => Just([false, true, false, false]),
         3 => any::<[bool; 4]>(),
     ];
-    let options = || prop_oneof![3 => Just(0), 1 => 0..=10_usize];
-    let service = select(endpoints());
-    (client, service, flags, any::<[u32; 2]>(), payload, options(), options()).prop_map(
-        |(client, service, [syn, ack, fin, rst], [sequence, acknowledgment], payload, ip_options, tcp_options)| {
-            segment(|tcp| (tcp.syn, tcp.ack, tcp.fin, tcp.rst) = (syn, ack, fin, rst))
-                .tcp(|tcp| (tcp.sequence_number, tcp.acknowledgment_number) = (sequence, acknowledgment))
-                .from(client)
-                .to(service)
-                .payload(payload)
-                .ip_options(ip_options)
-                .tcp_options(tcp_options)
+    let options = prop_oneof![3 => Just(0), 1 => 0..=10_usize];
+    (client, select(endpoints()), flags, any::<[u32; 2]>(), payload, options).prop_map(
+        |((host, port), (at, protocol), [syn, ack, fin, rst], [sequence, acknowledgment], payload, options)| {
+            let on = Net::of(at.ip());
+            let segment = match protocol {
+                Protocol::Udp => on.datagram(payload),
+                Protocol::Tcp => on
+                    .segment(|tcp| (tcp.syn, tcp.ack, tcp.fin, tcp.rst) = (syn, ack, fin, rst))
+                    .tcp(|tcp| (tcp.sequence_number, tcp.acknowledgment_number) = (sequence, acknowledgment))
+                    .payload(payload)
+                    .tcp_options(options),
+            };
+            segment.from((on.host(host), port)).to(at)
         },
     )
 }
 
+/// An error about one, or an echo.
+fn error() -> impl Strategy<Value = Segment> {
+    (message(), any::<Index>(), any::<Index>(), any::<bool>()).prop_map(|(of, error, len, echo)| {
+        let on = of.net();
+        let quote = of.answered().packet();
+        let kinds = on.errors();
+        let quoting = on.quoting(*error.get(&kinds), quote[..quote.len().min(20 + len.index(80))].to_vec());
+        if echo { on.echo() } else { quoting }
+    })
+}
+
+fn discovery() -> impl Strategy<Value = Segment> {
+    let address = select(vec![Net::V6.vip(), Net::V6.other_vip(), Net::V6.node(100)]);
+    (address, 0..3_u8).prop_map(|(target, kind)| match kind {
+        0 => solicits(target),
+        1 => probes(target),
+        _ => advertises(target),
+    })
+}
+
+/// What may be around and before a packet.
+#[derive(Debug, Clone)]
+struct Shape {
+    tags: Vec<u16>,
+    options: u8,
+    extensions: Vec<(u8, u8)>,
+    fragment: Option<(u32, u16, bool)>,
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    let tags = prop_oneof![4 => Just(Vec::new()), 2 => vec(select(vec![VLAN, QINQ]), 1..=3)];
+    let options = prop_oneof![3 => Just(0), 1 => 0..=10_u8];
+    let extensions = prop_oneof![4 => Just(Vec::new()), 1 => vec((select(vec![0, 60, 60, 43, 50]), 1..4_u8), 1..=7)];
+    let fragment = option::weighted(0.2, (0..3_u32, prop_oneof![Just(0), Just(0), 1..200_u16], any::<bool>()));
+    (tags, options, extensions, fragment).prop_map(|(tags, options, extensions, fragment)| Shape {
+        tags,
+        options,
+        extensions,
+        fragment,
+    })
+}
+
+fn shaped(segment: Segment, shape: &Shape) -> Segment {
+    let on = segment.net();
+    let segment = shape.tags.iter().fold(segment, |segment, identifier| segment.tagged(*identifier, 5));
+    let segment = match on {
+        Net::V4 => segment.ip_options(shape.options.into()),
+        Net::V6 => shape.extensions.iter().fold(segment, |segment, (kind, units)| segment.options6(*kind, *units)),
+    };
+    match shape.fragment {
+        Some((id, eighths, more)) => segment.fragment(id, eighths, more),
+        None => segment,
+    }
+}
+
 fn arp() -> impl Strategy<Value = Arp> {
-    let address = || select(vec![VIP, OTHER_VIP, OWN_ADDRESS, CLIENT]);
+    let address = || select(vec![arp::VIP, arp::OTHER_VIP, OWN_ADDRESS, arp::CLIENT]);
     (address(), address(), any::<bool>(), any::<bool>()).prop_map(|(target, sender, reply, ours)| {
         let arp = if reply { is_at(sender, target) } else { who_has(target) };
         if ours { arp.sent_for(sender) } else { arp }
@@ -142,11 +231,11 @@ enum Mutation {
 }
 
 fn mutation() -> impl Strategy<Value = Mutation> {
-    // Most of the headers lie within 80 bytes.
+    // Most of the headers lie within 100 bytes.
     prop_oneof![
-        4 => (12..80_usize, 0..8_u8).prop_map(|(at, bit)| Mutation::Flip(at, bit)),
+        4 => (12..100_usize, 0..8_u8).prop_map(|(at, bit)| Mutation::Flip(at, bit)),
         1 => (0..12_usize, 0..8_u8).prop_map(|(at, bit)| Mutation::Flip(at, bit)),
-        3 => (14..60_usize, any::<u8>()).prop_map(|(at, byte)| Mutation::Byte(at, byte)),
+        3 => (14..80_usize, any::<u8>()).prop_map(|(at, byte)| Mutation::Byte(at, byte)),
         2 => any::<Index>().prop_map(Mutation::Cut),
         1 => (1..64_usize).prop_map(Mutation::Pad),
     ]

@@ -6,8 +6,16 @@ use etherparse::{ArpEthIpv4Packet, ArpOperation, ArpPacket, EtherType, Ethernet2
 use lb_userspace::core::event::Mac;
 
 use super::scene::OWN_MAC;
-use super::segment::{CLIENT, Frame, ROUTER_MAC, raw};
+use super::segment::{Frame, ROUTER_MAC, raw};
 
+/// The neighbour that asks.
+pub(crate) const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(10, 201, 0, 1);
+/// The addresses of [`super::net::Net::V4`], as ARP has them.
+pub(crate) const VIP: Ipv4Addr = Ipv4Addr::new(10, 200, 5, 1);
+/// The other VIP.
+pub(crate) const OTHER_VIP: Ipv4Addr = Ipv4Addr::new(10, 200, 5, 2);
+/// The client.
+pub(crate) const CLIENT: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 const BROADCAST: [u8; 6] = [0xff; 6];
 
 /// An ARP packet, to be built up.
@@ -16,11 +24,12 @@ pub(crate) struct Arp {
     ethernet: Ethernet2Header,
     packet: ArpEthIpv4Packet,
     edits: Vec<(usize, Vec<u8>)>,
+    tags: Vec<(u16, u16)>,
 }
 
 /// Who has `target`? Asked by a neighbour.
 pub(crate) fn who_has(target: Ipv4Addr) -> Arp {
-    arp(ArpOperation::REQUEST, (ROUTER_MAC, CLIENT), (Mac([0; 6]), target), BROADCAST)
+    arp(ArpOperation::REQUEST, (ROUTER_MAC, NEIGHBOUR), (Mac([0; 6]), target), BROADCAST)
 }
 
 /// `sender` is at the neighbour's MAC: an answer to this host.
@@ -36,7 +45,13 @@ impl Arp {
         self
     }
 
-    /// The finished frame says `bytes` at `offset`.
+    /// In a VLAN: identifier and VLAN of each tag.
+    pub(crate) fn tagged(mut self, tags: &[(u16, u16)]) -> Self {
+        self.tags.extend(tags);
+        self
+    }
+
+    /// The finished frame without tags says `bytes` at `offset`.
     pub(crate) fn saying(mut self, offset: usize, bytes: &[u8]) -> Self {
         self.edits.push((offset, bytes.to_vec()));
         self
@@ -50,6 +65,8 @@ impl From<Arp> for Frame {
         for (offset, with) in arp.edits {
             bytes[offset..offset + with.len()].copy_from_slice(&with);
         }
+        let tags: Vec<u8> = arp.tags.iter().flat_map(|(a, b)| [a.to_be_bytes(), b.to_be_bytes()].concat()).collect();
+        bytes.splice(12..12, tags);
         raw(bytes)
     }
 }
@@ -65,5 +82,6 @@ fn arp(operation: ArpOperation, sender: (Mac, Ipv4Addr), target: (Mac, Ipv4Addr)
             target_ipv4: target.1.octets(),
         },
         edits: Vec::new(),
+        tags: Vec::new(),
     }
 }

@@ -1,16 +1,24 @@
 //! The host under test, twice: every frame and every change of the tables goes through the real program in the kernel
 //! and through the host build of the same path, and both must do what the case expects.
 
+use std::time::Duration;
+
+use lb_common::wire::flow::{Stage, Ticks};
+use lb_common::wire::pace::Limits;
 use lb_userspace::core::config::model::TableSizes;
+use lb_userspace::core::plan::Image;
 use lb_userspace::tables::memory::TableMemory;
 
-use super::asked::{Asked, name_of};
+use super::answer;
 use super::expect::{Expect, Leaves};
 use super::kernel::{Kernel, stay_on_this_cpu};
-use super::observed::Observed;
-use super::scene::{OWN_MAC, Scene, bound, mac_of};
-use super::segment::{Frame, ROUTER_MAC, reset};
+use super::model::{World, flow_of};
+use super::net::Net;
+use super::observed::{Name, Observed, Remembered};
+use super::scene::{BEYOND_MAC, OWN_MAC, Scene, bound, mac_of};
+use super::segment::Frame;
 use super::side::{Hook, Host, Outcome, Side, TABLES};
+use super::time::Jiffies;
 
 /// The shortest frame that BPF_PROG_TEST_RUN takes: an Ethernet header.
 pub(crate) const SHORTEST_IN_KERNEL: usize = 14;
@@ -19,7 +27,8 @@ pub(crate) const SHORTEST_IN_KERNEL: usize = 14;
 pub(crate) struct Director {
     kernel: Kernel,
     host: Host,
-    asked: Asked,
+    image: Image,
+    time: Jiffies,
 }
 
 /// With these services and VIPs in its tables.
@@ -33,7 +42,8 @@ impl Director {
     #[track_caller]
     pub(crate) fn sized(tables: &TableSizes, scene: impl Into<Scene>) -> Self {
         stay_on_this_cpu();
-        let mut director = Self { kernel: Kernel::load(tables), host: Host::new(tables), asked: Asked::default() };
+        let (kernel, host, time) = (Kernel::take(tables), Host::new(tables), Jiffies::of_kernel());
+        let mut director = Self { kernel, host, image: Image::default(), time };
         director.configure(scene);
         director
     }
@@ -41,11 +51,11 @@ impl Director {
     /// Brings the tables to this.
     #[track_caller]
     pub(crate) fn configure(&mut self, scene: impl Into<Scene>) {
-        let image = scene.into().image();
+        self.image = scene.into().image();
+        let image = self.image.clone();
         for side in self.sides() {
             side.writer_mut().apply(&image).unwrap_or_else(|error| panic!("{}: {error}", side.name()));
         }
-        self.asked.configured(image);
     }
 
     /// A frame comes in.
@@ -60,28 +70,17 @@ impl Director {
         self.meets(Hook::Outgoing, &frame.into(), &expect);
     }
 
-    /// The flow cache is emptied, as if other flows had pushed everything out.
-    pub(crate) fn forgets_cache(&mut self) {
+    /// So much time goes by for all that is remembered.
+    pub(crate) fn waits(&mut self, time: Duration) {
+        let ticks = self.time.clock().ticks(time);
         for side in self.sides() {
-            side.forget_cache();
+            side.age(ticks);
         }
-        self.asked.forgotten();
     }
 
-    /// The case has sent so many other flows that the cache had to give up this segment's.
-    pub(crate) fn crowded_out(&mut self, frame: impl Into<Frame>) {
-        self.asked.doubted(&frame.into().parties.expect("a TCP segment"));
-    }
-
-    /// The cache says that a segment's flow was given a backend, and has not asked since the tables last changed: as that
-    /// of a CPU which has not seen the flow lately. What the shared table says stays as it is.
-    #[track_caller]
-    pub(crate) fn has_stale_cache(&mut self, frame: impl Into<Frame>, backend: &str) {
-        let parties = frame.into().parties.expect("a TCP segment");
-        for side in self.sides() {
-            side.cache_stale(&parties, backend);
-        }
-        self.asked.doubted(&parties);
+    /// Each CPU may do this from now on.
+    pub(crate) fn limits(&mut self, limits: Limits) {
+        self.tampered(|memory| memory.control_record().limits.set(limits.pack()));
     }
 
     /// Something is done to the tables behind the writer's back.
@@ -91,14 +90,36 @@ impl Director {
         }
     }
 
-    /// Where the backend is bound that a segment's flow was given, as both sides remember it; `None`: to none that is still there.
+    /// The backend that a packet's flow was given, as both sides remember it; `None`: to none that is still there.
     #[track_caller]
     pub(crate) fn remembers(&self, frame: impl Into<Frame>, backend: Option<&str>) {
-        let parties = frame.into().parties.expect("a TCP segment");
-        for (side, observed) in self.observed() {
-            let given = observed.flows.get(&name_of(&parties)).copied().flatten();
-            assert_eq!(given, backend.map(bound), "{side}: what {parties:?} was given");
+        let reading = frame.into().reading.expect("an IP packet");
+        let expected = backend.map(|backend| bound(Net::of(reading.service.ip()), backend));
+        for (side, entry) in self.entries(&flow_of(&reading)) {
+            assert_eq!(entry.and_then(|entry| entry.backend), expected, "{side}: what {reading:?} was given");
         }
+    }
+
+    /// How far a packet's flow has come, and for how long it is remembered.
+    #[track_caller]
+    pub(crate) fn is_at(&self, frame: impl Into<Frame>, stage: Stage, life: Duration) {
+        let reading = frame.into().reading.expect("an IP packet");
+        let (life, now) = (self.time.clock().ticks(life), self.time.tick());
+        for (side, entry) in self.entries(&flow_of(&reading)) {
+            let entry = entry.unwrap_or_else(|| panic!("{side}: {reading:?} is not remembered"));
+            assert_eq!(entry.stage, stage, "{side}: how far {reading:?} has come");
+            // The tick that has begun counts; since the flow's last packet, another may have.
+            let left = entry.until.left(now);
+            // What is established is written down again only now and then, see `Clock::idle`.
+            let slack = if stage == Stage::Established { life / 16 } else { 0 };
+            assert!((life..=life + slack + 1).contains(&left), "{side}: {left} ticks left of {life}");
+        }
+    }
+
+    /// Entries of the flow table for all that is not a flow: clients and fragments.
+    pub(crate) fn beside_flows(&self) -> Vec<Name> {
+        let [(_, observed), _] = self.observed();
+        observed.flows.into_keys().filter(|name| !matches!(name, Name::Flow(..))).collect()
     }
 
     /// What each side has counted and remembered.
@@ -111,8 +132,23 @@ impl Director {
     /// # Errors
     /// How they differ.
     pub(crate) fn agrees(&mut self, hook: Hook, frame: &[u8]) -> Result<(), String> {
-        let [kernel, host] = self.sides().map(|side| (side.run(hook, frame), Observed::of(side.writer())));
-        if kernel == host { Ok(()) } else { Err(format!("kernel: {kernel:?}\n  host: {host:?}")) }
+        let now = self.time.amid_a_tick();
+        let [kernel, host] = self.sides().map(|side| (side.run(hook, frame, now), Observed::of(side.writer())));
+        if kernel == host || self.time.tick() != Ticks::at(now) {
+            Ok(())
+        } else {
+            Err(format!("kernel: {kernel:?}\n  host: {host:?}"))
+        }
+    }
+
+    /// What the kernel makes of a frame that the case has no other word for.
+    pub(crate) fn tries(&mut self, frame: impl Into<Frame>) {
+        let frame = frame.into();
+        self.agrees(Hook::Incoming, &frame.bytes).unwrap_or_else(|difference| panic!("{difference}"));
+    }
+
+    fn entries(&self, name: &Name) -> [(&'static str, Option<Remembered>); 2] {
+        self.observed().map(|(side, observed)| (side, observed.flows.get(name).copied()))
     }
 
     fn sides(&mut self) -> [&mut dyn Side; 2] {
@@ -121,59 +157,42 @@ impl Director {
 
     #[track_caller]
     fn meets(&mut self, hook: Hook, frame: &Frame, expect: &Expect) {
+        let now = self.time.amid_a_tick();
         if frame.bytes.len() < SHORTEST_IN_KERNEL {
             assert_eq!(
                 self.kernel.refusal(&frame.bytes),
                 Some(libc::EINVAL),
                 "the kernel tries so short a frame after all"
             );
-            return check(&mut self.host, &self.asked, hook, frame, expect);
+            return check(&mut self.host, (&self.image, self.time), hook, frame, expect, now);
         }
         for side in [&mut self.kernel as &mut dyn Side, &mut self.host] {
-            check(side, &self.asked, hook, frame, expect);
+            check(side, (&self.image, self.time), hook, frame, expect, now);
         }
-        self.asked.met(frame, expect);
     }
 }
 
 /// Runs a frame on one side and compares everything with what is expected.
 #[track_caller]
-fn check(side: &mut dyn Side, asked: &Asked, hook: Hook, frame: &Frame, expect: &Expect) {
-    let mut expected = Observed::of(side.writer());
-    account(&mut expected, asked, frame, expect);
-    let outcome = side.run(hook, &frame.bytes);
+fn check(side: &mut dyn Side, (image, time): (&Image, Jiffies), hook: Hook, frame: &Frame, expect: &Expect, now: u64) {
+    let clock = time.clock();
+    let before = Observed::of(side.writer());
+    let expected_at = |jiffies| {
+        let mut expected = before.clone();
+        World { image, clock, now: Ticks::at(jiffies) }.account(&mut expected, frame, expect);
+        expected
+    };
+    let mut expected = expected_at(now);
+    let outcome = side.run(hook, &frame.bytes, now);
     let observed = Observed::of(side.writer());
+    // This thread may have had to wait for its CPU until the next tick had begun.
+    if observed != expected && time.tick() != Ticks::at(now) {
+        expected = expected_at(time.now());
+    }
     assert_eq!(observed.verdicts, expected.verdicts, "{}: verdicts (left: counted)", side.name());
     let bytes = leaves(frame, expect);
     assert_eq!(outcome, Outcome { action: expect.action, bytes }, "{}: what became of the frame (left)", side.name());
     assert_eq!(observed, expected, "{}: counters and flows (left: as they are)", side.name());
-}
-
-/// Adds to what was counted and remembered before a frame what is expected of it.
-#[track_caller]
-fn account(expected: &mut Observed, asked: &Asked, frame: &Frame, expect: &Expect) {
-    if let Some(verdict) = expect.verdict {
-        *expected.verdicts.entry(verdict.name()).or_default() += 1;
-    }
-    if !expect.balanced {
-        return;
-    }
-    let parties = frame.parties.expect("only TCP is balanced");
-    let recalled = asked.recalls(expected, &parties);
-    assert!(recalled || !expect.recalled, "the case says that {parties:?} is recalled; nothing before it makes it so");
-    let (service, bytes, chosen) = (parties.service.to_string(), frame.bytes.len() as u64, u64::from(expect.chosen));
-    add(expected.services.entry(service.clone()).or_default(), [1, bytes, chosen, u64::from(recalled)]);
-    let Some(backend) = expect.backend else { return };
-    add(expected.backends.entry((service.clone(), bound(backend))).or_default(), [1, bytes, chosen, 0]);
-    if expect.told_again || expect.chosen && !parties.resets {
-        expected.flows.insert(name_of(&parties), Some(bound(backend)));
-    }
-}
-
-fn add(counters: &mut [u64; 4], more: [u64; 4]) {
-    for (counter, more) in counters.iter_mut().zip(more) {
-        *counter += more;
-    }
 }
 
 /// The frame as it is expected to be afterwards.
@@ -181,12 +200,9 @@ fn leaves(frame: &Frame, expect: &Expect) -> Vec<u8> {
     match &expect.leaves {
         Leaves::Unchanged => frame.bytes.clone(),
         Leaves::As(bytes) => bytes.clone(),
-        Leaves::ToBackend => {
-            let to = mac_of(expect.backend.expect("a backend that it is forwarded to"));
-            [&to.0, &OWN_MAC.0, &frame.bytes[12..]].concat()
-        }
-        Leaves::Reset { sequence, acknowledgment } => {
-            reset(ROUTER_MAC, &frame.parties.expect("a TCP segment"), *sequence, *acknowledgment)
-        }
+        Leaves::To(backend) => [&mac_of(backend).0, &OWN_MAC.0, &frame.bytes[12..]].concat(),
+        Leaves::Beyond(backend) => [&mac_of(backend).0, &BEYOND_MAC.0, &frame.bytes[12..]].concat(),
+        Leaves::Reset { sequence, acknowledgment } => answer::reset(frame, *sequence, *acknowledgment),
+        Leaves::Unreachable => answer::unreachable(frame),
     }
 }

@@ -2,6 +2,10 @@
 
 use lb_common::path::verdict::{Action, Verdict};
 
+use super::model::flow_of;
+use super::observed::Name;
+use super::segment::Frame;
+
 /// What is expected of one frame.
 #[derive(Debug, Clone)]
 pub(crate) struct Expect {
@@ -13,13 +17,12 @@ pub(crate) struct Expect {
     pub(crate) balanced: bool,
     /// The backend that it counts for.
     pub(crate) backend: Option<&'static str>,
+    /// That backend's service, if not the one that the frame names.
+    pub(crate) of_service: Option<String>,
     /// Whether a backend was chosen for its flow.
     pub(crate) chosen: bool,
-    /// Whether the case is about its flow being found in the shared table, not in the CPU's cache. Whether it is follows
-    /// from what came before, see [`super::asked`]; that must say so too.
-    pub(crate) recalled: bool,
-    /// Whether the shared table, which had lost the flow, is told of it by the CPU that knows it.
-    pub(crate) told_again: bool,
+    /// What becomes of the new flow in the flow table.
+    pub(crate) fate: Fate,
 }
 
 /// What the frame looks like afterwards.
@@ -27,12 +30,29 @@ pub(crate) struct Expect {
 pub(crate) enum Leaves {
     /// As it came.
     Unchanged,
-    /// From this host's MAC to the backend's, the rest as it came.
-    ToBackend,
+    /// From this host's MAC to that of this backend, the rest as it came.
+    To(&'static str),
+    /// From this host's MAC on the other interface to that of this backend, the rest as it came.
+    Beyond(&'static str),
     /// As the reset that answers it.
     Reset { sequence: u32, acknowledgment: Option<u32> },
+    /// As the ICMP port unreachable that answers it.
+    Unreachable,
     /// As these bytes.
     As(Vec<u8>),
+}
+
+/// What becomes of a new flow in the flow table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is remembered.
+    Kept,
+    /// It is, in place of this one that still counted.
+    Evicting(Name),
+    /// It is not: there is no place.
+    Crowded,
+    /// It is not: too many came at once.
+    Limited,
 }
 
 /// Goes up the stack.
@@ -62,7 +82,12 @@ pub(crate) fn passes_as(verdict: Verdict, bytes: Vec<u8>) -> Expect {
 
 /// Goes to a backend on another host.
 pub(crate) fn forwarded_to(backend: &'static str) -> Expect {
-    Expect { leaves: Leaves::ToBackend, ..balanced(Action::Transmit, Verdict::Forwarded, Some(backend)) }
+    Expect { leaves: Leaves::To(backend), ..balanced(Action::Transmit, Verdict::Forwarded, Some(backend)) }
+}
+
+/// Goes to a backend behind the other interface.
+pub(crate) fn redirected_to(backend: &'static str) -> Expect {
+    Expect { leaves: Leaves::Beyond(backend), ..balanced(Action::Redirect, Verdict::Redirected, Some(backend)) }
 }
 
 /// Goes up the stack to a backend on this host.
@@ -75,9 +100,19 @@ pub(crate) fn stuck_before(backend: &'static str) -> Expect {
     balanced(Action::Drop, Verdict::Unresolved, Some(backend))
 }
 
+/// A control message that goes to a backend on another host: it counts for nobody.
+pub(crate) fn told(backend: &'static str) -> Expect {
+    Expect { leaves: Leaves::To(backend), ..unchanged(Action::Transmit, Some(Verdict::ErrorForwarded)) }
+}
+
 /// A reset that there is nobody to tell of.
 pub(crate) fn unheard() -> Expect {
-    balanced(Action::Drop, Verdict::ResetUnheard, None)
+    unanswered(Verdict::ResetUnheard)
+}
+
+/// A packet of a service that is dropped without an answer, as no backend can have it.
+pub(crate) fn unanswered(verdict: Verdict) -> Expect {
+    balanced(Action::Drop, verdict, None)
 }
 
 /// Answered with `<SEQ=sequence><CTL=RST>`: the segment had an ACK.
@@ -92,20 +127,37 @@ pub(crate) fn reset_acknowledging(verdict: Verdict, acknowledgment: u32) -> Expe
     Expect { leaves, ..balanced(Action::Transmit, verdict, None) }
 }
 
+/// A datagram that is answered with ICMP port unreachable.
+pub(crate) fn unreachable() -> Expect {
+    let leaves = Leaves::Unreachable;
+    Expect { leaves, ..balanced(Action::Transmit, Verdict::UnreachableNoBackend, None) }
+}
+
 impl Expect {
     /// The flow was in no table, or could not stay where it was: a backend is chosen.
     pub(crate) fn chosen(self) -> Self {
         Self { chosen: true, ..self }
     }
 
-    /// The flow is found in the shared table: the cache does not know it, or is not believed.
-    pub(crate) fn recalled(self) -> Self {
-        Self { recalled: true, ..self }
+    /// A fragment without ports: it counts for the backend of the first one, of this service, and for no service.
+    pub(crate) fn following(self, service: &str) -> Self {
+        Self { balanced: false, of_service: Some(service.to_owned()), ..self }
     }
 
-    /// The shared table had lost the flow; the CPU that knows it tells it again.
-    pub(crate) fn told_again(self) -> Self {
-        Self { told_again: true, ..self }
+    /// The new flow is remembered in place of another packet's.
+    pub(crate) fn evicting(self, victim: impl Into<Frame>) -> Self {
+        let victim = victim.into().reading.expect("an IP packet");
+        Self { fate: Fate::Evicting(flow_of(&victim)), ..self.chosen() }
+    }
+
+    /// The new flow finds no place.
+    pub(crate) fn crowded(self) -> Self {
+        Self { fate: Fate::Crowded, ..self.chosen() }
+    }
+
+    /// The new flow is one too many.
+    pub(crate) fn limited(self) -> Self {
+        Self { fate: Fate::Limited, ..self.chosen() }
     }
 }
 
@@ -120,8 +172,8 @@ fn unchanged(action: Action, verdict: Option<Verdict>) -> Expect {
         leaves: Leaves::Unchanged,
         balanced: false,
         backend: None,
+        of_service: None,
         chosen: false,
-        recalled: false,
-        told_again: false,
+        fate: Fate::Kept,
     }
 }

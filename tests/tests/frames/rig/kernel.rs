@@ -3,48 +3,65 @@
 //! Needs root. Nothing is attached to an interface; the pins that the loader makes lie in a directory of their own under
 //! bpffs and are gone before the first frame runs, whatever becomes of the test.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use aya::Ebpf;
+use aya::maps::{Map, MapData};
 use aya::programs::Program;
 use lb_common::path::verdict::Action;
 use lb_userspace::core::config::model::TableSizes;
-use lb_userspace::io::datapath::load;
+use lb_userspace::io::datapath::load::{self, Loaded};
+use lb_userspace::tables::clock::Clock;
+use lb_userspace::tables::memory::{Flows, TableMemory};
+use lb_userspace::tables::region::Region;
 use lb_userspace::tables::sizes::Sizes;
 use lb_userspace::tables::writer::Writer;
 
-use super::side::{Hook, Outcome, Side, writer_over};
+use super::side::{Hook, LOOPBACK, Outcome, Side, writer_over};
 
 const BPFFS: &str = "/sys/fs/bpf";
 /// `f_type` of a bpffs (include/uapi/linux/magic.h).
 const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
-/// The largest frame that the kernel gives back here; it takes up to a page less head and tail room.
-const LARGEST: usize = 4096;
+/// The largest frame that the kernel gives back here.
+const LARGEST: usize = 16_384;
 
 /// The programs and their tables.
 pub(crate) struct Kernel {
-    programs: Ebpf,
+    /// `None` once they are given back.
+    programs: Option<Programs>,
+    sizes: Sizes,
     writer: Writer,
 }
 
+/// Programs over maps of some sizes. Verifying them takes longer than most cases do, so they are used again.
+struct Programs {
+    object: Ebpf,
+    /// Held so that the kernel does not empty it: it empties a table of programs once nobody has it open or pinned.
+    _ways: MapData,
+}
+
+/// Programs that no case uses at present.
+static IDLE: Mutex<Vec<(Sizes, Programs)>> = Mutex::new(Vec::new());
+
 impl Kernel {
-    /// Loads the programs over empty tables.
+    /// The programs over empty tables.
     ///
     /// # Panics
     /// Without root, or if the kernel refuses anything.
-    pub(crate) fn load(tables: &TableSizes) -> Self {
-        // SAFETY: no arguments, never fails.
-        let user = unsafe { libc::geteuid() };
-        assert_eq!(user, 0, "these tests load BPF programs and need root: run them as root (`sudo -E cargo test ...`)");
-        mount_bpffs();
-        let pins = tempfile::Builder::new().prefix("pivot-frames-").tempdir_in(BPFFS).expect(BPFFS);
-        let loaded = load::load(pins.path(), &Sizes::of(tables, cpus())).unwrap_or_else(|error| panic!("{error}"));
-        // Descriptors keep maps and programs alive: nothing can be left behind from here on.
-        pins.close().expect("removing the pins");
-        Self { programs: loaded.programs, writer: writer_over(loaded.memory) }
+    pub(crate) fn take(tables: &TableSizes) -> Self {
+        let (sizes, clock) = (Sizes::of(tables, cpus()), Clock::of_kernel());
+        let idle = || {
+            let mut idle = IDLE.lock().ok()?;
+            let place = idle.iter().position(|(idle, _)| *idle == sizes)?;
+            Some(idle.swap_remove(place).1)
+        };
+        let programs = idle().unwrap_or_else(|| Programs::load(&sizes, clock));
+        let memory = programs.empty_tables(&sizes, clock);
+        Self { programs: Some(programs), sizes, writer: writer_over(memory, clock) }
     }
 
     /// Instructions that the verifier went through, by program.
@@ -57,13 +74,86 @@ impl Kernel {
     }
 
     fn program(&self, name: &str) -> &Program {
-        self.programs.program(name).unwrap_or_else(|| panic!("{name} is not in the object"))
+        let programs = self.programs.as_ref().expect("given back when dropped");
+        programs.object.program(name).unwrap_or_else(|| panic!("{name} is not in the object"))
     }
 
     /// The kernel's errno when it refuses to run a program over so short a frame.
     pub(crate) fn refusal(&self, frame: &[u8]) -> Option<i32> {
         let program = self.program(Hook::Incoming.program()).fd().expect("loaded");
         test_run(program.as_fd(), frame).err().and_then(|error| error.raw_os_error())
+    }
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        if let (Some(programs), Ok(mut idle)) = (self.programs.take(), IDLE.lock()) {
+            idle.push((self.sizes, programs));
+        }
+    }
+}
+
+impl Programs {
+    fn load(sizes: &Sizes, clock: Clock) -> Self {
+        // SAFETY: no arguments, never fails.
+        let user = unsafe { libc::geteuid() };
+        assert_eq!(user, 0, "these tests load BPF programs and need root: run them as root (`sudo -E cargo test ...`)");
+        mount_bpffs();
+        let pins = tempfile::Builder::new().prefix("pivot-frames-").tempdir_in(BPFFS).expect(BPFFS);
+        let loaded = load::load(pins.path(), sizes, clock).unwrap_or_else(|error| panic!("{error}"));
+        let Loaded { programs: object, mut egress, .. } = loaded;
+        let ways = MapData::from_pin(pins.path().join("WAYS")).expect("pinned by the loader");
+        // Where frames really go does not matter to BPF_PROG_TEST_RUN, but that they can.
+        egress.set(1, LOOPBACK, None, 0).expect("port 1 of the devmap");
+        // Descriptors keep maps and programs alive: nothing can be left behind from here on.
+        pins.close().expect("removing the pins");
+        Self { object, _ways: ways }
+    }
+
+    /// The tables as the loader leaves them, whatever another case did to them.
+    fn empty_tables(&self, sizes: &Sizes, clock: Clock) -> TableMemory {
+        let empty = TableMemory::heap(sizes, clock);
+        TableMemory {
+            control: self.copy_of("CONTROL", &empty.control),
+            links: self.copy_of("LINKS", &empty.links),
+            ports: self.copy_of("PORTS", &empty.ports),
+            pilots: self.copy_of("PILOTS", &empty.pilots),
+            directory: self.copy_of("DIRECTORY", &empty.directory),
+            vips: self.copy_of("VIPS", &empty.vips),
+            services: self.copy_of("SERVICES", &empty.services),
+            maglev: self.copy_of("MAGLEV", &empty.maglev),
+            backends: self.copy_of("BACKENDS", &empty.backends),
+            flows: Flows {
+                v4: Arc::new(self.emptied("FLOWS4", empty.flows.v4.len())),
+                v6: Arc::new(self.emptied("FLOWS6", empty.flows.v6.len())),
+            },
+            paces: self.copy_of("PACES", &empty.paces),
+            verdicts: self.copy_of("VERDICTS", &empty.verdicts),
+            service_counters: self.copy_of("SERVICE_COUNTERS", &empty.service_counters),
+            backend_counters: self.copy_of("BACKEND_COUNTERS", &empty.backend_counters),
+            now: Cell::new(0),
+        }
+    }
+
+    /// A map, with these contents.
+    fn copy_of<T: Clone>(&self, name: &str, contents: &Region<T>) -> Region<T> {
+        let mut region = self.mapped(name, contents.len());
+        for (index, record) in contents.iter().enumerate() {
+            region.write(index, record.clone());
+        }
+        region
+    }
+
+    /// A map of nothing but zeros.
+    fn emptied<T: Default>(&self, name: &str, len: usize) -> Region<T> {
+        let mut region = self.mapped(name, len);
+        (0..len).for_each(|index| region.write(index, T::default()));
+        region
+    }
+
+    fn mapped<T>(&self, name: &str, len: usize) -> Region<T> {
+        let Some(Map::Array(map)) = self.object.map(name) else { panic!("{name} is no array of the object") };
+        Region::mapped(map.fd(), len).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 }
 
@@ -80,7 +170,7 @@ impl Side for Kernel {
         &mut self.writer
     }
 
-    fn run(&mut self, hook: Hook, frame: &[u8]) -> Outcome {
+    fn run(&mut self, hook: Hook, frame: &[u8], _now: u64) -> Outcome {
         let program = self.program(hook.program()).fd().expect("loaded");
         let (code, bytes) = test_run(program.as_fd(), frame)
             .unwrap_or_else(|error| panic!("BPF_PROG_TEST_RUN of {} bytes: {error}", frame.len()));
@@ -107,6 +197,7 @@ fn action(hook: Hook, code: u32) -> Action {
         (Hook::Incoming, 1) => Action::Drop,
         (Hook::Incoming, 2) => Action::Pass,
         (Hook::Incoming, 3) => Action::Transmit,
+        (Hook::Incoming, 4) => Action::Redirect,
         // TC_ACT_OK and TC_ACT_SHOT.
         (Hook::Outgoing, 0) => Action::Pass,
         (Hook::Outgoing, 2) => Action::Drop,

@@ -2,20 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
-use lb_userspace::core::config::model::{Mode, Protocol};
-use lb_userspace::core::event::{BackendKey, Mac};
+use lb_userspace::core::config::model::{Affinity, Mode, Protocol};
+use lb_userspace::core::event::{BackendKey, Mac, NextHop};
 use lb_userspace::core::plan::{BackendImage, Image, ServiceImage, VipImage};
 use lb_userspace::core::view::BackendState;
 
+use super::net::Net;
+
+/// The interface that frames come in by: its name to the writer.
+pub(crate) const HERE: &str = "here";
+/// Another interface.
+pub(crate) const BEYOND: &str = "beyond";
 /// MAC of the host under test, on the interface that frames come in by.
 pub(crate) const OWN_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
-/// Its address there.
+/// Its MAC on the other one.
+pub(crate) const BEYOND_MAC: Mac = Mac([2, 0, 0, 0, 0, 2]);
+/// Its IPv4 address on the first.
 pub(crate) const OWN_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 201, 0, 100);
-/// The VIP of most cases.
-pub(crate) const VIP: Ipv4Addr = Ipv4Addr::new(10, 200, 5, 1);
-/// Another one.
-pub(crate) const OTHER_VIP: Ipv4Addr = Ipv4Addr::new(10, 200, 5, 2);
+/// How long an idle flow is remembered, unless a case says otherwise.
+pub(crate) const IDLE: Duration = Duration::from_secs(300);
+/// For how long it may take at most, see `Clock::idle`.
+pub(crate) const MOST_IDLE: Duration = Duration::from_millis(300_000 / 16 * 17);
 /// Slots of every Maglev table here.
 const SLOTS: usize = 251;
 
@@ -23,6 +32,9 @@ const SLOTS: usize = 251;
 #[derive(Debug, Clone)]
 pub(crate) struct Service {
     at: SocketAddr,
+    protocol: Protocol,
+    idle: Duration,
+    affinity: Option<Affinity>,
     backends: Vec<Backend>,
     takers: Option<Vec<&'static str>>,
 }
@@ -33,7 +45,7 @@ pub(crate) struct Backend {
     name: &'static str,
     state: BackendState,
     local: bool,
-    resolved: bool,
+    interface: Option<&'static str>,
 }
 
 /// Everything in the tables.
@@ -43,24 +55,31 @@ pub(crate) struct Scene {
     services: Vec<Service>,
 }
 
-/// Port 80 of the VIP.
-pub(crate) fn web() -> Service {
-    service((VIP, 80))
+impl Net {
+    /// TCP port 80 of the VIP.
+    pub(crate) fn web(self) -> Service {
+        service(self.at(80))
+    }
+
+    /// TCP port 3306 of the VIP.
+    pub(crate) fn database(self) -> Service {
+        service(self.at(3306))
+    }
+
+    /// UDP port 53 of the VIP.
+    pub(crate) fn names(self) -> Service {
+        service(self.at(53)).udp()
+    }
 }
 
-/// Port 3306 of the VIP.
-pub(crate) fn database() -> Service {
-    service((VIP, 3306))
-}
-
-/// A service at an address and port, without backends.
-pub(crate) fn service(at: impl Into<SocketAddr>) -> Service {
-    Service { at: at.into(), backends: Vec::new(), takers: None }
+/// A TCP service at an address and port, without backends.
+pub(crate) fn service(at: SocketAddr) -> Service {
+    Service { at, protocol: Protocol::Tcp, idle: IDLE, affinity: None, backends: Vec::new(), takers: None }
 }
 
 /// A healthy backend.
 pub(crate) const fn up(name: &'static str) -> Backend {
-    Backend { name, state: BackendState::Up, local: false, resolved: true }
+    Backend { name, state: BackendState::Up, local: false, interface: Some(HERE) }
 }
 
 /// One that keeps its flows and takes no new ones.
@@ -84,8 +103,8 @@ pub(crate) fn mac_of(backend: &str) -> Mac {
 }
 
 /// Where the backend of this name is bound.
-pub(crate) fn bound(backend: &str) -> SocketAddr {
-    SocketAddr::from(([10, 201, 0, number(backend)], 8080))
+pub(crate) fn bound(net: Net, backend: &str) -> SocketAddr {
+    SocketAddr::new(net.node(number(backend)), 8080)
 }
 
 /// `a` is 1, `b` is 2, ...
@@ -109,23 +128,45 @@ impl Backend {
 
     /// The same while its MAC is not known.
     pub(crate) const fn unresolved(self) -> Self {
-        Self { resolved: false, ..self }
+        Self { interface: None, ..self }
     }
 
-    fn image(&self, service: &str) -> BackendImage {
+    /// The same behind the other interface.
+    pub(crate) const fn beyond(self) -> Self {
+        Self { interface: Some(BEYOND), ..self }
+    }
+
+    fn image(&self, service: &str, net: Net) -> BackendImage {
+        let next_hop = |interface: &str| NextHop { interface: interface.to_owned(), mac: mac_of(self.name) };
         BackendImage {
             key: BackendKey { service: service.to_owned(), backend: self.name.to_owned() },
-            address: bound(self.name).ip(),
-            port: bound(self.name).port(),
+            address: bound(net, self.name).ip(),
+            port: bound(net, self.name).port(),
             mode: Mode::L2,
             local: self.local,
             state: self.state,
-            mac: (self.resolved && !self.local).then(|| mac_of(self.name)),
+            drained: self.state == BackendState::Drain,
+            next_hop: self.interface.filter(|_| !self.local).map(next_hop),
         }
     }
 }
 
 impl Service {
+    /// The same over UDP.
+    pub(crate) fn udp(self) -> Self {
+        Self { protocol: Protocol::Udp, ..self }
+    }
+
+    /// Idle flows are remembered for this long.
+    pub(crate) fn idle(self, idle: Duration) -> Self {
+        Self { idle, ..self }
+    }
+
+    /// Clients that have this many bits of their address in common keep their backend for so long.
+    pub(crate) fn affine(self, prefix: u8, timeout: Duration) -> Self {
+        Self { affinity: Some(Affinity { timeout, prefix4: prefix, prefix6: prefix }), ..self }
+    }
+
     /// With one more backend.
     pub(crate) fn with(mut self, backend: Backend) -> Self {
         self.backends.push(backend);
@@ -144,34 +185,48 @@ impl Service {
         let position = |name: &&str| self.backends.iter().position(|b| b.name == *name).expect("a taker is a backend");
         let positions: Vec<u16> = takers.iter().map(|name| position(name) as u16).collect();
         let table: Vec<u16> = positions.iter().copied().cycle().take(SLOTS).collect();
-        let name = self.at.to_string();
+        let name = service_name(self.at, self.protocol);
+        let net = Net::of(self.at.ip());
         ServiceImage {
             vip: self.at.ip().to_string(),
             port: self.at.port(),
-            protocol: Protocol::Tcp,
-            backends: self.backends.iter().map(|backend| backend.image(&name)).collect(),
+            protocol: self.protocol,
+            idle_timeout: self.idle,
+            affinity: self.affinity,
+            backends: self.backends.iter().map(|backend| backend.image(&name, net)).collect(),
             table: table.into(),
             name,
         }
     }
 }
 
+/// What a service is called.
+pub(crate) fn service_name(at: SocketAddr, protocol: Protocol) -> String {
+    format!("{at}/{}", protocol.name())
+}
+
 impl Scene {
     /// This host holds a VIP, as it does every VIP of a service unless told otherwise.
-    pub(crate) fn holding(mut self, vip: Ipv4Addr) -> Self {
-        self.vips.insert(vip.into(), true);
+    pub(crate) fn holding(mut self, vip: IpAddr) -> Self {
+        self.vips.insert(vip, true);
         self
     }
 
     /// This host does not hold a VIP.
-    pub(crate) fn not_holding(mut self, vip: Ipv4Addr) -> Self {
-        self.vips.insert(vip.into(), false);
+    pub(crate) fn not_holding(mut self, vip: IpAddr) -> Self {
+        self.vips.insert(vip, false);
         self
     }
 
+    /// Whether this host holds this VIP.
+    pub(crate) fn holds(&self, vip: IpAddr) -> bool {
+        self.vips.get(&vip) == Some(&true)
+    }
+
     /// Whether there is a service here, of a VIP that this host holds.
-    pub(crate) fn serves(&self, at: SocketAddr) -> bool {
-        self.vips.get(&at.ip()) == Some(&true) && self.services.iter().any(|service| service.at == at)
+    pub(crate) fn serves(&self, at: SocketAddr, protocol: u8) -> bool {
+        let is_it = |service: &Service| service.at == at && service.protocol.number() == protocol;
+        self.holds(at.ip()) && self.services.iter().any(is_it)
     }
 
     /// What the writer is to write.

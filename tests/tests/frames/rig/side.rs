@@ -2,21 +2,23 @@
 //! same writer, and are asked the same questions.
 
 use lb_common::host::Frame;
-use lb_common::path::run;
+use lb_common::path::run::{self, Exit};
 use lb_common::path::verdict::{Action, Verdict};
-use lb_common::wire::address::Address;
-use lb_common::wire::backend::Identity;
-use lb_common::wire::flow::Cached;
-use lb_userspace::core::config::model::{Protocol, TableSizes};
+use lb_common::wire::flow::Set;
+use lb_common::wire::pace::Limits;
+use lb_userspace::core::config::model::TableSizes;
+use lb_userspace::tables::clock::Clock;
 use lb_userspace::tables::memory::TableMemory;
+use lb_userspace::tables::region::Region;
 use lb_userspace::tables::sizes::Sizes;
 use lb_userspace::tables::writer::Writer;
 
-use super::scene::{OWN_ADDRESS, OWN_MAC, bound};
-use super::segment::Parties;
+use super::scene::{BEYOND, BEYOND_MAC, HERE, OWN_ADDRESS, OWN_MAC};
 
 /// The interface that frames come in by and leave by in BPF_PROG_TEST_RUN: the loopback device.
-const LOOPBACK: u32 = 1;
+pub(crate) const LOOPBACK: u32 = 1;
+/// An index for the other interface. It need not exist: no frame comes in by it.
+const OTHER: u32 = 60_000;
 
 /// Where the path is entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,38 +54,27 @@ pub(crate) trait Side {
     fn writer(&self) -> &Writer;
     /// The same, to write them.
     fn writer_mut(&mut self) -> &mut Writer;
-    /// Runs one frame.
-    fn run(&mut self, hook: Hook, frame: &[u8]) -> Outcome;
+    /// Runs one frame at a time in jiffies, which the kernel does not need to be told.
+    fn run(&mut self, hook: Hook, frame: &[u8], now: u64) -> Outcome;
     /// Its tables.
     fn memory(&self) -> &TableMemory {
         self.writer().memory()
     }
 
-    /// Empties the flow cache of every CPU, as if other flows had pushed everything out.
-    fn forget_cache(&mut self) {
-        for set in self.memory().flow_cache.iter() {
-            let keys: Vec<_> = set.flows().map(|(key, _)| key).collect();
-            for key in keys {
-                set.store(&key, Cached::unpack(0));
-            }
-        }
+    /// All that is remembered is so many ticks older.
+    fn age(&self, ticks: u32) {
+        age(&self.memory().flows.v4, ticks);
+        age(&self.memory().flows.v6, ticks);
     }
+}
 
-    /// Puts a flow's backend into every set of the cache, so also where it is looked for, as of the epoch before this.
-    fn cache_stale(&mut self, parties: &Parties, backend: &str) {
-        let (writer, memory) = (self.writer(), self.memory());
-        let (vip, port, client) = (parties.service.ip(), parties.service.port(), parties.client);
-        let service = writer.service_index(&(vip, port, Protocol::Tcp)).expect("a service");
-        let index = writer.backend_index(service, bound(backend)).expect("a backend of the service");
-        let identity = memory.backends.get(usize::from(index)).expect("its record").identity.get();
-        let epoch = memory.control_record().epoch.get().wrapping_sub(1) as u16;
-        let generation = Identity::unpack(identity).generation;
-        let key = u64::from(Address::from(client.ip()).low_half())
-            | u64::from(client.port().to_be()) << 32
-            | u64::from(service) << 48;
-        for set in memory.flow_cache.iter() {
-            set.store(&[key], Cached { backend: index, generation, epoch, seen: 0 });
-        }
+fn age<const KEY: usize, const WAYS: usize>(sets: &Region<Set<KEY, WAYS>>, ticks: u32) {
+    for (_, entry, cell) in sets.iter().flat_map(Set::flows) {
+        let tag = entry.tag();
+        // Times go round: so much earlier is all the way round less that.
+        let until = tag.until().after(0_u32.wrapping_sub(ticks));
+        let aged = lb_common::wire::flow::Tag::new(tag.seal(), tag.stage(), until);
+        cell.set(entry.tagged(aged).word());
     }
 }
 
@@ -95,7 +86,21 @@ pub(crate) struct Host {
 impl Host {
     /// With empty tables.
     pub(crate) fn new(tables: &TableSizes) -> Self {
-        Self { writer: writer_over(TableMemory::heap(&Sizes::of(tables, 1))) }
+        let clock = Clock::of_kernel();
+        Self { writer: writer_over(TableMemory::heap(&Sizes::of(tables, 1), clock), clock) }
+    }
+
+    /// Runs a frame that comes in through another entry of the path than the usual one.
+    pub(crate) fn enter(
+        &self,
+        entry: impl FnOnce(&mut Frame, &TableMemory, u32) -> Exit,
+        frame: &[u8],
+        now: u64,
+    ) -> (Exit, Vec<u8>) {
+        let mut frame = Frame(frame.to_vec());
+        self.writer.memory().now.set(now);
+        let exit = entry(&mut frame, self.writer.memory(), LOOPBACK);
+        (exit, frame.0)
     }
 }
 
@@ -112,24 +117,33 @@ impl Side for Host {
         &mut self.writer
     }
 
-    fn run(&mut self, hook: Hook, frame: &[u8]) -> Outcome {
+    fn run(&mut self, hook: Hook, frame: &[u8], now: u64) -> Outcome {
+        if hook == Hook::Incoming {
+            let (exit, bytes) = self.enter(run::run, frame, now);
+            return Outcome { action: exit.verdict.action(), bytes };
+        }
         let mut frame = Frame(frame.to_vec());
         let memory = self.writer.memory();
-        let action = match hook {
-            Hook::Incoming => run::run(&mut frame, memory, LOOPBACK).action(),
-            Hook::Outgoing => run::run_outgoing(&mut frame, memory, LOOPBACK).map_or(Action::Pass, Verdict::action),
-        };
+        memory.now.set(now);
+        let action = run::run_outgoing(&mut frame, memory, LOOPBACK).map_or(Action::Pass, Verdict::action);
         Outcome { action, bytes: frame.0 }
     }
 }
 
 /// Small tables: enough for every case, quick to make.
-pub(crate) const TABLES: TableSizes =
-    TableSizes { services: 16, backends: 48, flow_cache: 4096, flows: 4096, maglev: 251 };
+pub(crate) const TABLES: TableSizes = TableSizes { services: 16, backends: 48, flows: 4096, new_flows: 0, maglev: 251 };
+
+/// Nothing is too much.
+pub(crate) const NO_LIMITS: Limits = Limits { flows: u32::MAX, errors: u32::MAX };
 
 /// The writer over empty tables. Frames run one at a time, in the thread that writes: there is none to wait for.
-pub(crate) fn writer_over(memory: TableMemory) -> Writer {
-    let mut writer = Writer::new(memory, Box::new(|| Ok(())));
-    writer.set_link("lo", LOOPBACK, OWN_MAC, Some(OWN_ADDRESS.into())).expect("the loopback device comes first");
+pub(crate) fn writer_over(memory: TableMemory, clock: Clock) -> Writer {
+    let mut writer = Writer::new(memory, clock, Box::new(|| Ok(())));
+    let (here, beyond) = (
+        writer.set_link(HERE, LOOPBACK, OWN_MAC, Some(OWN_ADDRESS.into())),
+        writer.set_link(BEYOND, OTHER, BEYOND_MAC, None),
+    );
+    assert_eq!((here, beyond), (Ok(0), Ok(1)), "the first two interfaces have the first two ports");
+    writer.memory().control_record().limits.set(NO_LIMITS.pack());
     writer
 }

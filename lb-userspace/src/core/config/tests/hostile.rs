@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::{ConfigErrors, diff, parse};
-use super::EXAMPLE;
+use super::{DUAL, EXAMPLE};
 
 /// What errors may be about, in any text.
 fn assert_places(text: &str, errors: &ConfigErrors) {
@@ -32,7 +32,7 @@ fn assert_safe(text: &str) {
 }
 
 /// Pieces that break files in interesting ways.
-const PIECES: [&str; 24] = [
+const PIECES: [&str; 32] = [
     "\"",
     "'",
     "\"\"\"",
@@ -57,6 +57,14 @@ const PIECES: [&str; 24] = [
     "\u{10ffff}",
     "0",
     "[[host]]",
+    "::",
+    "fe80::1%eth0",
+    "::ffff:",
+    "\"udp\"",
+    "affinity",
+    "{}",
+    "99999999999999999999d",
+    "-1",
 ];
 
 proptest! {
@@ -72,9 +80,10 @@ proptest! {
 
     #[test]
     fn changed_files_are_safe(
+        file in prop::sample::select(vec![EXAMPLE, DUAL]),
         edits in prop::collection::vec((any::<prop::sample::Index>(), 0..12_usize, prop::sample::select(&PIECES[..])), 1..6)
     ) {
-        let mut text: Vec<char> = EXAMPLE.chars().collect();
+        let mut text: Vec<char> = file.chars().collect();
         for (at, removed, piece) in edits {
             let at = at.index(text.len() + 1);
             let end = text.len().min(at + removed);
@@ -84,7 +93,7 @@ proptest! {
     }
 
     #[test]
-    fn shuffled_lines_are_safe(order in Just(EXAMPLE.lines().collect::<Vec<_>>()).prop_shuffle(), kept in 0..40_usize) {
+    fn shuffled_lines_are_safe(order in Just(EXAMPLE.lines().chain(DUAL.lines()).collect::<Vec<_>>()).prop_shuffle(), kept in 0..80_usize) {
         let kept: Vec<&str> = order.into_iter().take(kept).collect();
         assert_safe(&kept.join("\n"));
     }

@@ -1,9 +1,11 @@
 //! The checker as a whole: files in, configurations or errors out.
 
+mod families;
 mod hostile;
 mod recovery;
 mod reload;
 mod rules;
+mod udp;
 mod valid;
 mod values;
 
@@ -53,10 +55,66 @@ backends = ["c1", "c2"]
 flows = 65536
 "#;
 
+/// Both families, both protocols, and everything that a service may say of silence.
+const DUAL: &str = r#"[[host]]
+name = "c1"
+address = ["10.0.0.11", "fd00::11"]
+[[host]]
+name = "c2"
+address = ["fd00::12", "10.0.0.12"]
+[[host]]
+name = "c3"
+address = "fd00::13"
+
+[[vip]]
+name = "internal"
+address = "10.0.0.100"
+interface = "eth0"
+holder = "c1"
+[[vip]]
+name = "internal6"
+address = "fd00::100"
+interface = "eth1"
+holder = "c2"
+
+[[service]]
+name = "dns"
+vip = "internal"
+port = 53
+protocol = "udp"
+backends = ["c1", "c2"]
+idle_timeout = "30s"
+
+[[service]]
+name = "dns6"
+vip = "internal6"
+port = 53
+protocol = "udp"
+check = { type = "tcp", interval = "1s" }
+
+[[service]]
+name = "horizon6"
+vip = "internal6"
+port = 443
+backend_port = 8443
+idle_timeout = "5d"
+affinity = { timeout = "1h", prefix6 = 56 }
+backends = ["c1", { host = "c3", name = "spare", address = "fd00:1::13" }]
+
+[tables]
+flows = 65536
+new_flows = 0
+"#;
+
 /// The example with one part replaced, which must be there.
 fn edited(from: &str, to: &str) -> String {
-    assert!(EXAMPLE.contains(from), "the example has no {from:?}");
-    EXAMPLE.replacen(from, to, 1)
+    edited_in(EXAMPLE, from, to)
+}
+
+/// A text with one part replaced, which must be there.
+fn edited_in(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "the text has no {from:?}");
+    text.replacen(from, to, 1)
 }
 
 fn valid(text: &str) -> Config {

@@ -1,7 +1,7 @@
 //! What a reload is said to change.
 
 use super::super::diff;
-use super::{EXAMPLE, edited, valid};
+use super::{DUAL, EXAMPLE, edited, edited_in, valid};
 
 /// Changes from the example to it with one part replaced.
 fn changes(from: &str, to: &str) -> Vec<String> {
@@ -33,6 +33,37 @@ fn changed_values_are_shown_old_and_new() {
     for (from, to, line) in cases {
         assert_eq!(changes(from, to), [line]);
     }
+}
+
+#[test]
+fn changes_of_families_and_silences_are_shown() {
+    let cases = [
+        ("\"fd00::13\"", "[\"10.0.0.13\", \"fd00::13\"]", "~ host c3 address fd00::13 -> 10.0.0.13, fd00::13"),
+        ("\"fd00::100\"", "\"fd00::200\"", "~ vip internal6 address fd00::100 -> fd00::200"),
+        ("\"fd00::100\"", "\"fd00::100\"\nprefix = 64", "~ vip internal6 prefix 128 -> 64"),
+        ("idle_timeout = \"30s\"", "", "~ service dns idle_timeout 30s -> 2m"),
+        ("\"5d\"", "\"24h\"", "~ service horizon6 idle_timeout 5d -> 1d"),
+        ("timeout = \"1h\"", "timeout = \"2h\"", "~ service horizon6 affinity timeout 1h -> 2h"),
+        ("prefix6 = 56", "prefix6 = 64", "~ service horizon6 affinity prefix6 56 -> 64"),
+        ("prefix6 = 56", "prefix6 = 56, prefix4 = 24", "~ service horizon6 affinity prefix4 32 -> 24"),
+        ("new_flows = 0", "new_flows = 50000", "~ tables new_flows 0 -> 50000"),
+    ];
+    for (from, to, line) in cases {
+        assert_eq!(diff(&valid(DUAL), &valid(&edited_in(DUAL, from, to))), [line]);
+    }
+    let without = valid(&edited_in(DUAL, "affinity = { timeout = \"1h\", prefix6 = 56 }", ""));
+    let whole = "timeout 1h prefix4 32 prefix6 56";
+    assert_eq!(diff(&valid(DUAL), &without), [format!("~ service horizon6 affinity {whole} -> none")]);
+    assert_eq!(diff(&without, &valid(DUAL)), [format!("~ service horizon6 affinity none -> {whole}")]);
+    let swapped = valid(&edited_in(DUAL, "[\"10.0.0.11\", \"fd00::11\"]", "[\"fd00::11\", \"10.0.0.11\"]"));
+    assert_eq!(diff(&valid(DUAL), &swapped), ["~ host c1 address 10.0.0.11, fd00::11 -> fd00::11, 10.0.0.11"]);
+}
+
+#[test]
+fn another_protocol_is_a_change_of_all_that_follows_it() {
+    let lines =
+        diff(&valid(DUAL), &valid(&edited_in(DUAL, "port = 53\nprotocol = \"udp\"\ncheck", "port = 53\ncheck")));
+    assert_eq!(lines, ["~ service dns6 protocol udp -> tcp", "~ service dns6 idle_timeout 2m -> 1d"]);
 }
 
 #[test]

@@ -113,11 +113,31 @@ fn line_ends_a_byte_order_mark_and_number_bases_do_not_matter() {
     assert_eq!(valid(&text), valid(EXAMPLE));
 }
 
+/// Whoever writes down a default in the documentation writes down the one that holds.
+#[test]
+fn the_documented_sizes_are_the_defaults() {
+    let document = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md"));
+    let TableSizes { services, backends, flows, new_flows, maglev } = TableSizes::default();
+    let sizes = [
+        ("services", services),
+        ("backends", backends),
+        ("flows", flows),
+        ("new_flows", new_flows),
+        ("maglev", maglev),
+    ];
+    for (key, size) in sizes {
+        assert!(document.contains(&format!("| `{key}` | `{size}` |")), "{key} = {size}");
+    }
+}
+
 #[test]
 fn the_documented_files_are_valid() {
     let document = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md"));
     let files: Vec<&str> = document.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(files.len(), 2);
+    assert_eq!(files.len(), 3);
     assert_eq!(valid(files[0]).services.len(), 3);
-    assert_eq!(valid(files[1]).services[0].backends[1].name, "big");
+    let both = valid(files[1]);
+    assert_eq!(both.services[1].backends[1].address.to_string(), "fd00::12");
+    assert_eq!(both.services[3].check.kind, CheckKind::None);
+    assert_eq!(valid(files[2]).services[0].backends[1].name, "big");
 }

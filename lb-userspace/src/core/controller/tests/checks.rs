@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{AdoptedBackend, Rig, VIP, config, key, mac, node, outline, passed, probes, refused};
+use super::{AdoptedBackend, Rig, VIP, config, hop, key, node, outline, passed, probes, refused};
 use crate::core::command::Level;
 use crate::core::config::model::{CheckKind, Protocol};
 use crate::core::event::{Event, Now, ProbeOutcome};
@@ -71,7 +71,9 @@ fn no_backend_left_empties_the_table_and_is_an_error() {
     let mut rig = Rig::running();
     rig.run(LONG, |backend| if backend.service == "mysql" { refused() } else { passed() });
     assert!(rig.service("mysql").table.is_empty());
-    assert!(rig.logged(Level::Error, "service mysql (port 3306 of VIP internal)"));
+    assert!(
+        rig.logged(Level::Error, "service mysql (tcp port 3306 of VIP internal) has no backend for new connections")
+    );
 }
 
 #[test]
@@ -138,15 +140,6 @@ fn a_service_without_check_is_up_and_never_probed() {
 
 #[test]
 fn states_of_an_earlier_run_are_adopted() {
-    let adopt = |host, state| AdoptedBackend {
-        vip: VIP,
-        service_port: 5000,
-        protocol: Protocol::Tcp,
-        address: node(host),
-        port: 15_000,
-        state,
-        mac: None,
-    };
     let mut rig = Rig::on(
         "c1",
         vec![adopt("c1", BackendState::Up), adopt("c2", BackendState::Down), adopt("c3", BackendState::Drain)],
@@ -162,19 +155,68 @@ fn states_of_an_earlier_run_are_adopted() {
 }
 
 #[test]
-fn a_mac_reaches_the_tables_and_outlives_its_neighbour_entry() {
+fn a_next_hop_reaches_the_tables_and_outlives_its_neighbour_entry() {
     let mut rig = Rig::running();
-    let seen = |host, mac| Event::Neighbour { address: node(host), mac };
-    assert_eq!(rig.service("keystone").backends[1].mac, None);
-    assert_eq!(outline(&rig.handle(seen("c2", Some(mac(2))))), ["tables"]);
-    assert_eq!(rig.service("keystone").backends[1].mac, Some(mac(2)));
-    assert_eq!(rig.service("mysql").backends[1].mac, Some(mac(2)));
+    let seen = |host, next_hop| Event::Neighbour { address: node(host), next_hop };
+    assert_eq!(rig.service("keystone").backends[1].next_hop, None);
+    assert_eq!(outline(&rig.handle(seen("c2", Some(hop("eth0", 2))))), ["tables"]);
+    assert_eq!(rig.service("keystone").backends[1].next_hop, Some(hop("eth0", 2)));
+    assert_eq!(rig.service("mysql").backends[1].next_hop, Some(hop("eth0", 2)));
     assert_eq!(rig.view("mysql/c2").mac.as_deref(), Some("02:00:00:00:00:02"));
-    assert_eq!(rig.handle(seen("c2", Some(mac(2)))), [], "the same again");
+    assert_eq!(rig.view("mysql/c2").interface.as_deref(), Some("eth0"));
+    assert_eq!(rig.handle(seen("c2", Some(hop("eth0", 2)))), [], "the same again");
     assert_eq!(rig.handle(seen("c2", None)), [], "the entry fails: the checks tell whether it can be reached");
-    assert_eq!(outline(&rig.handle(seen("c2", Some(mac(9))))), ["tables"], "its network card was changed");
-    assert_eq!(rig.handle(seen("c1", Some(mac(1)))), [], "this host has no MAC to be reached at");
-    assert_eq!(rig.handle(seen("c9", Some(mac(1)))), [], "nobody we know");
+    assert_eq!(outline(&rig.handle(seen("c2", Some(hop("eth0", 9))))), ["tables"], "its network card was changed");
+    assert_eq!(outline(&rig.handle(seen("c2", Some(hop("eth1", 9))))), ["tables"], "the route leads elsewhere");
+    assert_eq!(rig.service("keystone").backends[1].next_hop, Some(hop("eth1", 9)));
+    assert_eq!(rig.handle(seen("c1", Some(hop("eth0", 1)))), [], "this host is reached by nobody over a segment");
+    assert_eq!(rig.handle(seen("c9", Some(hop("eth0", 1)))), [], "nobody we know");
+}
+
+#[test]
+fn the_next_hop_of_an_earlier_run_is_used_until_the_kernel_says_otherwise() {
+    let adopted = AdoptedBackend { next_hop: Some(hop("eth1", 2)), ..adopt("c2", BackendState::Up) };
+    let mut rig = Rig::on("c1", vec![adopted]);
+    rig.configure(config());
+    assert_eq!(rig.service("keystone").backends[1].next_hop, Some(hop("eth1", 2)));
+    assert_eq!(rig.service("keystone").backends[2].next_hop, None);
+    let seen = Event::Neighbour { address: node("c2"), next_hop: Some(hop("eth0", 2)) };
+    assert_eq!(outline(&rig.handle(seen)), ["tables"]);
+    assert_eq!(rig.service("mysql").backends[1].next_hop, Some(hop("eth0", 2)));
+}
+
+/// A backend of `keystone` as an earlier pivotd left it.
+fn adopt(host: &str, state: BackendState) -> AdoptedBackend {
+    AdoptedBackend {
+        vip: VIP,
+        service_port: 5000,
+        protocol: Protocol::Tcp,
+        address: node(host),
+        port: 15_000,
+        state,
+        drained: state == BackendState::Drain,
+        next_hop: None,
+    }
+}
+
+#[test]
+fn a_state_of_another_protocol_is_not_adopted() {
+    let udp = AdoptedBackend { protocol: Protocol::Udp, ..adopt("c2", BackendState::Down) };
+    let mut rig = Rig::on("c1", vec![udp]);
+    rig.configure(config());
+    assert_eq!(rig.owners("keystone"), ["c1", "c2", "c3"]);
+}
+
+#[test]
+fn a_udp_service_without_backends_says_that_its_flows_are_refused() {
+    let mut rig = Rig::new();
+    let mut config = config();
+    config.services[0].protocol = Protocol::Udp;
+    rig.configure(config);
+    assert_eq!(rig.service("keystone").protocol, Protocol::Udp);
+    rig.run(LONG, |_| refused());
+    let message = "service keystone (udp port 5000 of VIP internal) has no backend for new flows: they are refused";
+    assert!(rig.logged(Level::Error, message), "{:?}", rig.logs);
 }
 
 #[test]
@@ -185,4 +227,15 @@ fn time_since_a_change_is_shown() {
     rig.run(Duration::from_secs(10), |_| ProbeOutcome::Failed("timeout after 1s".to_owned()));
     assert!(rig.view("keystone/c1").since_s < 10);
     assert_eq!(rig.view("keystone/c1").last_check, "timeout after 1s");
+}
+
+#[test]
+fn a_drained_backend_that_was_down_at_a_restart_comes_up_drained() {
+    let mut rig = Rig::on("c1", vec![AdoptedBackend { drained: true, ..adopt("c2", BackendState::Down) }]);
+    rig.configure(config());
+    assert_eq!(rig.view("keystone/c2").state, BackendState::Down);
+    assert!(rig.service("keystone").backends[1].drained, "and another restart finds it so");
+    rig.run(Duration::from_secs(20), |_| passed());
+    assert_eq!(rig.view("keystone/c2").state, BackendState::Drain);
+    assert_eq!(rig.owners("keystone"), ["c1", "c3"]);
 }

@@ -12,7 +12,7 @@ use super::{AdoptedBackend, Controller};
 use crate::core::command::{Command, Level};
 use crate::core::config::Config;
 use crate::core::config::model::{Backend, Check, CheckKind, Host, Mode, Protocol, Service, TableSizes, Vip};
-use crate::core::event::{BackendKey, Event, Mac, Now, ProbeOutcome};
+use crate::core::event::{BackendKey, Event, Mac, NextHop, Now, ProbeOutcome};
 use crate::core::plan::{Image, ServiceImage};
 use crate::core::view::BackendView;
 
@@ -35,6 +35,8 @@ fn service(name: &str, port: u16) -> Service {
         port,
         protocol: Protocol::Tcp,
         mode: Mode::L2,
+        idle_timeout: Duration::from_secs(86_400),
+        affinity: None,
         backends: ["c1", "c2", "c3"].iter().map(|host| backend(host, port + 10_000)).collect(),
         check: Check {
             kind: CheckKind::Tcp,
@@ -50,7 +52,7 @@ fn service(name: &str, port: u16) -> Service {
 
 /// Three controllers, one VIP held by `c1`, `keystone` on 5000 and `mysql` on 3306.
 fn config() -> Config {
-    let host = |name: &str| Host { name: name.to_owned(), address: node(name) };
+    let host = |name: &str| Host { name: name.to_owned(), addresses: vec![node(name)] };
     Config {
         hosts: ["c1", "c2", "c3"].iter().map(|name| host(name)).collect(),
         vips: vec![Vip {
@@ -183,14 +185,15 @@ fn outline(commands: &[Command]) -> Vec<String> {
             Command::AddLocalRoute { address } => format!("+route {address}"),
             Command::RemoveLocalRoute { address } => format!("-route {address}"),
             Command::Announce { interface, address, count } => format!("announce {address} {interface} x{count}"),
-            Command::Resolve { interface, address } => format!("resolve {address} {interface}"),
-            Command::Forget { interface, address } => format!("forget {address} {interface}"),
+            Command::Resolve { address } => format!("resolve {address}"),
+            Command::Forget { address } => format!("forget {address}"),
             Command::Probe { .. } | Command::Log { .. } => return None,
         })
     };
     commands.iter().filter_map(line).collect()
 }
 
-fn mac(last: u8) -> Mac {
-    Mac([2, 0, 0, 0, 0, last])
+/// Over this interface, to the MAC that ends so.
+fn hop(interface: &str, last: u8) -> NextHop {
+    NextHop { interface: interface.to_owned(), mac: Mac([2, 0, 0, 0, 0, last]) }
 }

@@ -1,8 +1,9 @@
+use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Rig, VIP, backend, config, key, outline, passed, probes, refused, service};
+use super::{Rig, VIP, backend, config, hop, key, outline, passed, probes, refused, service};
 use crate::core::command::Level;
-use crate::core::config::model::CheckKind;
+use crate::core::config::model::{Affinity, Backend, CheckKind, Vip};
 use crate::core::event::{DrainTarget, Event, Now};
 use crate::core::view::BackendState;
 
@@ -19,8 +20,8 @@ fn the_holder_takes_the_vip_last_and_announces_it() {
             "+route 10.0.0.100",
             "+address 10.0.0.100/32 eth0",
             "announce 10.0.0.100 eth0 x5",
-            "resolve 10.0.0.2 eth0",
-            "resolve 10.0.0.3 eth0",
+            "resolve 10.0.0.2",
+            "resolve 10.0.0.3",
         ]
     );
     assert!(rig.image.vips[0].held);
@@ -30,7 +31,7 @@ fn the_holder_takes_the_vip_last_and_announces_it() {
 #[test]
 fn a_host_that_does_not_hold_the_vip_gets_the_route_alone() {
     let mut rig = Rig::on("c2", Vec::new());
-    let expected = ["attach eth0", "tables", "+route 10.0.0.100", "resolve 10.0.0.1 eth0", "resolve 10.0.0.3 eth0"];
+    let expected = ["attach eth0", "tables", "+route 10.0.0.100", "resolve 10.0.0.1", "resolve 10.0.0.3"];
     assert_eq!(outline(&rig.configure(config())), expected);
     assert!(!rig.image.vips[0].held);
     let local: Vec<_> = rig.service("keystone").backends.iter().map(|backend| backend.local).collect();
@@ -149,6 +150,61 @@ fn a_weight_changes_the_shares() {
 }
 
 #[test]
+fn what_a_service_says_of_silence_reaches_the_tables() {
+    let mut rig = Rig::running();
+    let service = rig.service("keystone");
+    assert_eq!((service.idle_timeout, service.affinity), (Duration::from_secs(86_400), None));
+    let mut next = config();
+    next.services[0].idle_timeout = Duration::from_secs(7);
+    assert_eq!(outline(&rig.configure(next.clone())), ["tables"]);
+    let affinity = Some(Affinity { timeout: Duration::from_secs(60), prefix4: 24, prefix6: 56 });
+    next.services[0].affinity = affinity;
+    assert_eq!(outline(&rig.configure(next)), ["tables"]);
+    let service = rig.service("keystone");
+    assert_eq!((service.idle_timeout, service.affinity), (Duration::from_secs(7), affinity));
+    assert_eq!(rig.service("mysql").affinity, None);
+}
+
+#[test]
+fn a_second_vip_of_the_other_family_comes_and_goes_by_itself() {
+    let mut rig = Rig::running();
+    let (vip, node): (IpAddr, IpAddr) = ("fd00::100".parse().unwrap(), "fd00::2".parse().unwrap());
+    let mut dual = config();
+    dual.vips.push(Vip { name: "internal6".to_owned(), address: vip, prefix: 128, ..dual.vips[0].clone() });
+    let mut six = service("keystone6", 5000);
+    six.vip = "internal6".to_owned();
+    six.backends = vec![Backend { address: node, ..backend("c2", 15_000) }];
+    dual.services.push(six);
+    let expected = ["tables", "+address fd00::100/128 eth0", "announce fd00::100 eth0 x5", "resolve fd00::2"];
+    assert_eq!(outline(&rig.configure(dual)), expected);
+    let seen = Event::Neighbour { address: node, next_hop: Some(hop("eth0", 2)) };
+    assert_eq!(outline(&rig.handle(seen)), ["tables"]);
+    assert_eq!(rig.service("keystone6").backends[0].next_hop, Some(hop("eth0", 2)));
+    assert_eq!(rig.service("keystone").backends[1].next_hop, None, "the other family is resolved by itself");
+    let expected = ["-address fd00::100/128 eth0", "tables", "forget fd00::2"];
+    assert_eq!(outline(&rig.configure(config())), expected);
+}
+
+#[test]
+fn a_backend_behind_vips_on_two_interfaces_is_resolved_once() {
+    let mut rig = Rig::running();
+    let mut next = config();
+    let public: IpAddr = "192.0.2.1".parse().unwrap();
+    next.vips.push(Vip {
+        name: "public".to_owned(),
+        address: public,
+        interface: "eth1".to_owned(),
+        ..next.vips[0].clone()
+    });
+    next.services[1].vip = "public".to_owned();
+    let commands = outline(&rig.configure(next.clone()));
+    assert!(!commands.iter().any(|line| line.contains("resolve") || line.contains("forget")), "{commands:?}");
+    next.services.remove(0);
+    let commands = outline(&rig.configure(next));
+    assert!(!commands.iter().any(|line| line.contains("forget")), "the other service needs it: {commands:?}");
+}
+
+#[test]
 fn a_vip_that_moves_away_is_silenced_before_it_goes_and_its_route_stays() {
     let mut rig = Rig::running();
     let mut next = config();
@@ -186,10 +242,6 @@ fn a_vip_follows_its_address_prefix_and_interface() {
             "-address 10.0.0.100/24 eth0",
             "+address 10.0.0.100/24 eth1",
             "announce 10.0.0.100 eth1 x5",
-            "resolve 10.0.0.2 eth1",
-            "resolve 10.0.0.3 eth1",
-            "forget 10.0.0.2 eth0",
-            "forget 10.0.0.3 eth0",
             "detach eth0",
         ]
     );
@@ -216,8 +268,8 @@ fn stop_hands_everything_back_and_nothing_happens_after_it() {
         "-route 10.0.0.100",
         "-address 10.0.0.100/32 eth0",
         "tables",
-        "forget 10.0.0.2 eth0",
-        "forget 10.0.0.3 eth0",
+        "forget 10.0.0.2",
+        "forget 10.0.0.3",
         "detach eth0",
     ];
     assert_eq!(outline(&rig.handle(Event::Stop)), expected);

@@ -1,15 +1,15 @@
 //! Anything may happen in any order: checks that pass, fail or are never heard of, drains, reloads, neighbours, a stop.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Rig, backend, config, mac, node, passed, refused, service};
+use super::{Rig, backend, config, hop, node, passed, refused, service};
 use crate::core::command::Command;
 use crate::core::config::Config;
-use crate::core::event::{BackendKey, DrainTarget, Event, Now, ProbeOutcome};
+use crate::core::event::{BackendKey, DrainTarget, Event, NextHop, Now, ProbeOutcome};
 use crate::core::view::BackendState;
 
 /// One thing that happens.
@@ -23,8 +23,8 @@ enum Step {
     Reload(Config),
     /// This backend of this service, or everywhere, is drained or not.
     Drain(Option<&'static str>, &'static str, bool),
-    /// A neighbour is seen or lost.
-    Neighbour(u8, bool),
+    /// A neighbour is seen over this interface, or lost.
+    Neighbour(u8, Option<&'static str>),
     /// The daemon stops; another reload may follow.
     Stop,
 }
@@ -54,12 +54,13 @@ fn configs() -> impl Strategy<Value = Config> {
 fn steps() -> impl Strategy<Value = Step> {
     let services = prop::sample::select(vec![None, Some("keystone"), Some("mysql"), Some("nope")]);
     let backends = prop::sample::select(vec!["c1", "c2", "c3", "c4", "nobody"]);
+    let interface = prop::sample::select(vec![None, Some("eth0"), Some("eth1")]);
     prop_oneof![
         20 => (0u16..3000).prop_map(Step::Wait),
         40 => (any::<prop::sample::Index>(), any::<bool>()).prop_map(|(probe, passes)| Step::Answer(probe, passes)),
         4 => configs().prop_map(Step::Reload),
         6 => (services, backends, any::<bool>()).prop_map(|(service, backend, drain)| Step::Drain(service, backend, drain)),
-        4 => (1u8..6, any::<bool>()).prop_map(|(host, seen)| Step::Neighbour(host, seen)),
+        4 => (1u8..6, interface).prop_map(|(host, interface)| Step::Neighbour(host, interface)),
         1 => Just(Step::Stop),
     ]
 }
@@ -71,6 +72,14 @@ struct Trial {
     started: Vec<(BackendKey, u64)>,
     /// The one in flight of each backend, as far as one from outside can tell.
     in_flight: BTreeMap<BackendKey, InFlight>,
+    /// Where each address was seen last; one that is lost is remembered while a backend on another host has it.
+    seen: BTreeMap<IpAddr, NextHop>,
+}
+
+impl Trial {
+    fn start() -> Self {
+        Self { rig: Rig::running(), started: Vec::new(), in_flight: BTreeMap::new(), seen: BTreeMap::new() }
+    }
 }
 
 /// A check that was started: its id, where it went, when it is given up.
@@ -126,9 +135,17 @@ impl Trial {
                     }
                 }
             }
-            Step::Neighbour(host, seen) => {
+            Step::Neighbour(host, interface) => {
                 let address = node(&format!("c{host}"));
-                let commands = self.rig.handle(Event::Neighbour { address, mac: seen.then(|| mac(host)) });
+                let next_hop = interface.map(|interface| hop(interface, host));
+                let wanted = self.rig.image.services.iter().flat_map(|service| &service.backends);
+                let wanted = wanted.filter(|backend| !backend.local).any(|backend| backend.address == address);
+                match &next_hop {
+                    Some(next_hop) => _ = self.seen.insert(address, next_hop.clone()),
+                    None if wanted && self.rig.controller.config().is_some() => {}
+                    None => _ = self.seen.remove(&address),
+                }
+                let commands = self.rig.handle(Event::Neighbour { address, next_hop });
                 self.judge(&commands)
             }
             Step::Stop => {
@@ -170,6 +187,8 @@ impl Trial {
                 prop_assert_eq!(shown.state, backend.state);
                 prop_assert_eq!(shown.share > 0.0, shown.state == BackendState::Up && shown.weight > 0);
                 prop_assert!(shown.health <= shown.health_top);
+                let hop = if backend.local { None } else { self.seen.get(&backend.address) };
+                prop_assert_eq!(backend.next_hop.as_ref(), hop, "{} is sent to where it was seen last", backend.key);
             }
         }
         prop_assert_eq!(
@@ -199,7 +218,7 @@ proptest! {
 
     #[test]
     fn no_sequence_of_events_breaks_an_invariant(steps in prop::collection::vec(steps(), 1..120)) {
-        let mut trial = Trial { rig: Rig::running(), started: Vec::new(), in_flight: BTreeMap::new() };
+        let mut trial = Trial::start();
         for step in steps {
             trial.apply(step)?;
         }
@@ -208,7 +227,7 @@ proptest! {
     /// Whatever happened before: when every check passes and every drain is undone, every backend takes flows again.
     #[test]
     fn everything_recovers(steps in prop::collection::vec(steps(), 1..60)) {
-        let mut trial = Trial { rig: Rig::running(), started: Vec::new(), in_flight: BTreeMap::new() };
+        let mut trial = Trial::start();
         for step in steps {
             trial.apply(step)?;
         }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 /// The steps that bring a writer's tables to an image.
 fn steps(writer: &Writer, image: &Image) -> Vec<Step> {
-    plan::plan(&writer.books, &writer.memory, &Wanted::of(image).unwrap()).unwrap().1
+    plan::plan(&writer.books, &writer.memory, CLOCK, &Wanted::of(image, CLOCK).unwrap()).unwrap().1
 }
 
 /// Services on ports 80 to 83, some with backends, some absent; the first always has a healthy backend 1.
@@ -63,8 +63,8 @@ proptest! {
             for step in &steps {
                 step.write(&mut writer.memory);
                 judge(&writer.memory, [&pair[0], &pair[1]], &flows, &mut client)?;
-                let heap = TableMemory::heap(&sizes(6, 16));
-                let (mut successor, _) = Writer::adopt(copy(&writer.memory, heap), Box::new(|| Ok(())));
+                let heap = TableMemory::heap(&sizes(6, 16), CLOCK);
+                let (mut successor, _) = self::successor(copy(&writer.memory, heap));
                 while let Some(step) = successor.pending.pop_front() {
                     step.write(&mut successor.memory);
                     judge(&successor.memory, [&pair[0], &pair[1]], &[], &mut client)?;
@@ -74,7 +74,7 @@ proptest! {
                     judge(&successor.memory, [&pair[0], &pair[1]], &[], &mut client)?;
                 }
             }
-            writer = Writer::adopt(writer.memory, Box::new(|| Ok(()))).0;
+            writer = self::successor(writer.memory).0;
             writer.apply(&pair[1]).unwrap();
         }
     }

@@ -3,7 +3,9 @@
 mod adoption;
 mod crash;
 mod flows;
+mod links;
 mod model;
+mod remembered;
 mod room;
 mod torture;
 
@@ -17,14 +19,17 @@ use lb_common::path::tables::Tables;
 use lb_common::path::verdict::Verdict;
 use lb_common::wire::Line;
 use lb_common::wire::directory::Slot;
+use lb_common::wire::word::Word;
 
 use super::*;
 use crate::core::config::model::{Mode, TableSizes};
+use crate::core::event::NextHop;
 use crate::core::maglev::{self, Entry};
 use crate::core::plan::{BackendImage, ServiceImage, VipImage};
 use crate::tables::sizes::Sizes;
 
 const INTERFACE: u32 = 2;
+const CLOCK: Clock = Clock::with_hz(1000);
 const OWN: Mac = Mac([2, 0, 0, 0, 0, 1]);
 const SYN: u8 = 0x02;
 const ACK: u8 = 0x10;
@@ -33,19 +38,26 @@ const ACK: u8 = 0x10;
 const SLOTS: u32 = 251;
 
 fn sizes(services: u32, backends: u32) -> Sizes {
-    let tables = TableSizes { services, backends, flow_cache: 1024, flows: 1024, maglev: SLOTS };
+    let tables = TableSizes { services, backends, flows: 8192, maglev: SLOTS, ..TableSizes::default() };
     Sizes::of(&tables, 1)
 }
 
 /// A writer over empty tables for this many services and backends; packets under way end at once.
 fn writer(services: u32, backends: u32) -> Writer {
-    on(TableMemory::heap(&sizes(services, backends)))
+    on(TableMemory::heap(&sizes(services, backends), CLOCK))
 }
 
 fn on(memory: TableMemory) -> Writer {
-    let mut writer = Writer::new(memory, Box::new(|| Ok(())));
+    let mut writer = Writer::new(memory, CLOCK, Box::new(|| Ok(())));
     writer.set_link("eth0", INTERFACE, OWN, None).unwrap();
     writer
+}
+
+/// A writer that knows nothing but the tables of another, and the interface, as a daemon that takes over.
+fn successor(memory: TableMemory) -> (Writer, Vec<Adopted>) {
+    let (mut writer, adopted) = Writer::adopt(memory, CLOCK, Box::new(|| Ok(())));
+    writer.set_link("eth0", INTERFACE, OWN, None).unwrap();
+    (writer, adopted)
 }
 
 fn vip_address(vip: u8) -> Ipv4Addr {
@@ -65,7 +77,8 @@ fn backend(service: u16, number: u8, state: BackendState) -> BackendImage {
         mode: Mode::L2,
         local: false,
         state,
-        mac: Some(mac(service, number)),
+        drained: state == BackendState::Drain,
+        next_hop: Some(NextHop { interface: "eth0".to_owned(), mac: mac(service, number) }),
     }
 }
 
@@ -87,7 +100,9 @@ fn service_on(vip: u8, port: u16, backends: Vec<BackendImage>) -> ServiceImage {
     };
     let table = maglev::build(&backends.iter().map(entry).collect::<Vec<_>>(), SLOTS);
     let name = format!("{vip}:{port}");
-    ServiceImage { name, vip: format!("vip{vip}"), port, protocol: Protocol::Tcp, backends, table }
+    let idle_timeout = std::time::Duration::from_secs(60);
+    let (vip, protocol) = (format!("vip{vip}"), Protocol::Tcp);
+    ServiceImage { name, vip, port, protocol, idle_timeout, affinity: None, backends, table }
 }
 
 fn image(services: Vec<ServiceImage>) -> Image {
@@ -114,7 +129,7 @@ fn segment(client: u16, vip: u8, port: u16, flags: u8) -> Frame {
 /// What the packet path does with a segment, and the MAC that it leaves for.
 fn send<T: Tables>(tables: &T, client: u16, vip: u8, port: u16, flags: u8) -> (Verdict, Mac) {
     let mut frame = segment(client, vip, port, flags);
-    let verdict = run::run(&mut frame, tables, INTERFACE);
+    let verdict = run::run(&mut frame, tables, INTERFACE).verdict;
     let ethernet = frame.header::<Ethernet>(0).unwrap();
     let [a, b, c, d, e, f, ..] = ethernet.destination.mac48().to_le_bytes();
     (verdict, Mac([a, b, c, d, e, f]))
@@ -136,9 +151,9 @@ struct Snapshot {
     pilots: Vec<Line>,
     directory: Vec<Slot>,
     leases: Vec<u64>,
-    services: Vec<[u64; 2]>,
+    services: Vec<[u64; 3]>,
     maglev: Vec<Line>,
-    backends: Vec<(u64, u64, Address)>,
+    backends: Vec<([u64; 3], Address)>,
 }
 
 fn snapshot(memory: &TableMemory) -> Snapshot {
@@ -147,8 +162,12 @@ fn snapshot(memory: &TableMemory) -> Snapshot {
         pilots: memory.pilots.iter().copied().collect(),
         directory: memory.directory.iter().copied().collect(),
         leases: memory.vips.iter().map(|vip| vip.lease.get()).collect(),
-        services: memory.services.iter().map(|service| [service.table.get(), service.local.get()]).collect(),
+        services: memory.services.iter().map(|s| [s.table.get(), s.local.get(), s.affinity.get()]).collect(),
         maglev: memory.maglev.iter().copied().collect(),
-        backends: memory.backends.iter().map(|b| (b.hop.get(), b.identity.get(), b.address)).collect(),
+        backends: memory
+            .backends
+            .iter()
+            .map(|b| ([&b.hop, &b.identity, &b.drained].map(Word::get), b.address))
+            .collect(),
     }
 }

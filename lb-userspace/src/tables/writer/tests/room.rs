@@ -47,8 +47,8 @@ fn an_image_that_does_not_fit_changes_nothing() {
 
 #[test]
 fn all_services_of_default_tables_are_swapped_for_others() {
-    let tables = TableSizes { maglev: SLOTS, flow_cache: 1024, flows: 1024, ..TableSizes::default() };
-    let mut writer = on(TableMemory::heap(&Sizes::of(&tables, 1)));
+    let tables = TableSizes { maglev: SLOTS, flows: 1024, ..TableSizes::default() };
+    let mut writer = on(TableMemory::heap(&Sizes::of(&tables, 1), CLOCK));
     for first in [1000, 2000, 1000] {
         writer.apply(&image(services(first..first + 255))).unwrap();
         for port in first..first + 255 {
@@ -92,7 +92,7 @@ fn packets_are_waited_for_a_few_times_however_many_services_change() {
         counter.set(counter.get() + 1);
         Ok(())
     };
-    let mut writer = Writer::new(TableMemory::heap(&sizes(10_001, 60_000)), Box::new(grace));
+    let mut writer = Writer::new(TableMemory::heap(&sizes(10_001, 60_000), CLOCK), CLOCK, Box::new(grace));
     writer.set_link("eth0", INTERFACE, OWN, None).unwrap();
     writer.apply(&image(services(1..10_001))).unwrap();
     assert_eq!(waits.take(), 1, "first image");
@@ -116,7 +116,7 @@ fn what_waiting_interrupted_is_done_by_the_next_call() {
     let fail = Rc::new(Cell::new(false));
     let failing = fail.clone();
     let grace = move || if failing.get() { Err("no".to_owned()) } else { Ok(()) };
-    let mut writer = Writer::new(TableMemory::heap(&sizes(8, 16)), Box::new(grace));
+    let mut writer = Writer::new(TableMemory::heap(&sizes(8, 16), CLOCK), CLOCK, Box::new(grace));
     writer.set_link("eth0", INTERFACE, OWN, None).unwrap();
     writer.apply(&image(vec![service(80, &[(1, Up), (2, Up)])])).unwrap();
 

@@ -1,0 +1,176 @@
+//! The interfaces of this host as they come, change and go: which carry our programs, and which lead to backends.
+//!
+//! Programs are attached where a VIP is, and where a backend is: frames leave there, and this host must be silent about
+//! VIPs that it does not hold on every segment that it speaks on.
+
+use std::net::IpAddr;
+
+use super::execute::{ExecuteError, Executor};
+use super::ways::Way;
+use crate::io::announce;
+use crate::io::netlink::{Change, Link};
+
+/// Announcements of the VIPs on an interface that is back, or has another MAC.
+const ANNOUNCEMENTS: u32 = 5;
+
+impl Executor {
+    /// Attaches the programs to an interface.
+    pub(super) async fn attach(&mut self, link: Link) -> Result<(), ExecuteError> {
+        let address = self.own_address_on(&link).await?;
+        Ok(self.datapath.attach(link, address)?)
+    }
+
+    /// Tells the packet path what is new about an interface that programs are attached to.
+    async fn tell(&mut self, link: Link) -> Result<(), ExecuteError> {
+        let address = self.own_address_on(&link).await?;
+        Ok(self.datapath.tell(link, address)?)
+    }
+
+    /// What this host may call itself in ARP on an interface.
+    async fn own_address_on(&self, link: &Link) -> Result<Option<IpAddr>, ExecuteError> {
+        Ok(match self.own_address {
+            Some(address) if self.netlink.on_link(link.index, address).await? => Some(address),
+            _ => self.netlink.own_addresses(link.index).await?.into_iter().find(IpAddr::is_ipv4),
+        })
+    }
+
+    /// Keeps an address resolved from now on. A failure is told, and tried again when routes change: until then nothing
+    /// can be sent there, which the status shows.
+    pub(super) async fn resolve(&mut self, address: IpAddr) {
+        self.ways.want(address);
+        self.find_way(address).await;
+    }
+
+    /// Stops doing so.
+    pub(super) fn forget(&mut self, address: IpAddr) {
+        if let Some(Way::Neighbour { index }) = self.ways.forget(address) {
+            self.resolver.forget(index, address);
+        }
+    }
+
+    /// Follows a change of routes or interfaces.
+    pub(super) async fn follow(&mut self, change: Change) {
+        match change {
+            Change::Routes => self.follow_routes().await,
+            Change::Link(link) => self.follow_link(link).await,
+            Change::LinkGone { index } => self.lose(index, "is gone"),
+        }
+    }
+
+    /// Addresses, too: this host may call itself otherwise than before.
+    async fn follow_routes(&mut self) {
+        let interfaces = self.datapath.interfaces().values();
+        for link in interfaces.map(|interface| interface.link.clone()).collect::<Vec<_>>() {
+            if let Err(error) = self.tell(link).await {
+                tracing::error!("{error}");
+            }
+        }
+        for address in self.ways.addresses() {
+            self.find_way(address).await;
+        }
+        if let Err(error) = self.detach_unused() {
+            tracing::error!("{error}");
+        }
+    }
+
+    /// Looks up which way leads to an address, and goes it if it is another one than before.
+    async fn find_way(&mut self, address: IpAddr) {
+        let way = match self.netlink.route_to(address).await {
+            Ok(route) => Way::from(route),
+            Err(error) => return tracing::error!("backend address {address}: {error}"),
+        };
+        let Some(before) = self.ways.turn(address, way) else { return };
+        if let Some(Way::Neighbour { index }) = before {
+            self.resolver.forget(index, address);
+        }
+        let Way::Neighbour { index } = way else { return tracing::warn!("backend address {address} {way}") };
+        match self.open(index).await {
+            Ok(()) => self.resolver.resolve(index, address),
+            Err(error) => {
+                self.ways.doubt(address);
+                tracing::error!("backend address {address}: {error}");
+            }
+        }
+    }
+
+    /// Has frames leave by an interface.
+    async fn open(&mut self, index: u32) -> Result<(), ExecuteError> {
+        if self.attached(index).is_some() {
+            return Ok(());
+        }
+        let link = self.netlink.link_at(index).await?;
+        self.attach(link).await
+    }
+
+    /// Detaches from interfaces that neither carry a VIP nor lead to a backend.
+    pub(super) fn detach_unused(&mut self) -> Result<(), ExecuteError> {
+        let unused = |link: &Link| !self.carriers.contains(&link.name) && self.ways.by(link.index).is_empty();
+        let interfaces = self.datapath.interfaces().values().map(|interface| &interface.link);
+        let unused: Vec<String> = interfaces.filter(|link| unused(link)).map(|link| link.name.clone()).collect();
+        unused.iter().try_for_each(|interface| Ok(self.datapath.detach(interface)?))
+    }
+
+    async fn follow_link(&mut self, link: Link) {
+        if self.attached(link.index).is_some_and(|known| known.name != link.name) {
+            self.lose(link.index, &format!("is called {} now", link.name));
+        }
+        let known = self.datapath.interfaces().get(&link.name).map(|interface| interface.link.clone());
+        let (index, mac) = (link.index, link.mac);
+        let (done, restore) = match known {
+            Some(known) if known.index == link.index => {
+                if known.mac != mac {
+                    tracing::info!(interface = link.name, index, %mac, "the interface has another MAC");
+                }
+                (self.tell(link.clone()).await, known.mac != mac || !known.up)
+            }
+            Some(known) => {
+                self.lose(known.index, "is another one now");
+                (self.attach(link.clone()).await, true)
+            }
+            None if self.carriers.contains(&link.name) => {
+                tracing::info!(interface = link.name, index, %mac, "the interface is back");
+                (self.attach(link.clone()).await, true)
+            }
+            None => return,
+        };
+        match done {
+            Ok(()) if restore => self.restore(&link).await,
+            Ok(()) => {}
+            Err(error) => tracing::error!("{error}"),
+        }
+    }
+
+    /// Puts the VIPs that this host holds on an interface back there, and says where they are.
+    async fn restore(&self, link: &Link) {
+        for (address, (_, prefix)) in self.held.iter().filter(|(_, (interface, _))| *interface == link.name) {
+            if let Err(error) = self.netlink.add_address(link.index, *address, *prefix).await {
+                tracing::error!("{error}");
+            } else if link.up
+                && let Err(error) = announce::announce(link, *address, ANNOUNCEMENTS)
+            {
+                tracing::error!("{error}");
+            }
+        }
+    }
+
+    /// Takes in that an interface is not there any more.
+    fn lose(&mut self, index: u32, what: &str) {
+        for address in self.ways.by(index) {
+            self.resolver.forget(index, address);
+            self.ways.doubt(address);
+        }
+        let Some(name) = self.attached(index).map(|link| link.name.clone()) else { return };
+        tracing::warn!(
+            interface = name,
+            "the interface {what}: nothing comes or leaves by it until there is one of that name"
+        );
+        if let Err(error) = self.datapath.detach(&name) {
+            tracing::error!("{error}");
+        }
+    }
+
+    /// The interface of this index, if programs are attached to it.
+    pub(super) fn attached(&self, index: u32) -> Option<&Link> {
+        self.datapath.interfaces().values().map(|interface| &interface.link).find(|link| link.index == index)
+    }
+}

@@ -1,0 +1,128 @@
+//! Which way leads to each address that is to be kept resolved: the kernel's answers in, what is new about them out. No
+//! I/O.
+//!
+//! A frame reaches a backend by rewrite of its MAC alone, so only a neighbour can be reached: behind a router, the frame
+//! would come to one that has no business with it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::io::netlink::Route;
+
+/// Where an address is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// On the segment of the interface of this index.
+    Neighbour {
+        /// The interface.
+        index: u32,
+    },
+    /// Behind a router.
+    Router {
+        /// The router.
+        gateway: IpAddr,
+    },
+    /// Nowhere that this host knows of, or on this host.
+    Nowhere,
+}
+
+impl From<Option<Route>> for Way {
+    fn from(route: Option<Route>) -> Self {
+        match route {
+            Some(Route { index, gateway: None }) => Self::Neighbour { index },
+            Some(Route { gateway: Some(gateway), .. }) => Self::Router { gateway },
+            None => Self::Nowhere,
+        }
+    }
+}
+
+/// Why an address cannot be reached by mode `l2`, and what to do; nothing for a neighbour.
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const WAY_OUT: &str = "mode \"l2\" reaches neighbours only: give the backend an address on a segment of this \
+                               host, or an interface of this host one in the backend's network";
+        match self {
+            Self::Neighbour { .. } => Ok(()),
+            Self::Router { gateway } => write!(f, "is behind the router {gateway}; {WAY_OUT}"),
+            Self::Nowhere => write!(f, "is not on any segment that this host has a route to; {WAY_OUT}"),
+        }
+    }
+}
+
+/// The addresses, and the way to each as last seen.
+#[derive(Debug, Default)]
+pub(super) struct Ways {
+    wanted: BTreeMap<IpAddr, Option<Way>>,
+}
+
+impl Ways {
+    /// Wants an address from now on.
+    pub(super) fn want(&mut self, address: IpAddr) {
+        self.wanted.entry(address).or_default();
+    }
+
+    /// Does not want it any more; returns the way that led there.
+    pub(super) fn forget(&mut self, address: IpAddr) -> Option<Way> {
+        self.wanted.remove(&address).flatten()
+    }
+
+    /// All that are wanted.
+    pub(super) fn addresses(&self) -> Vec<IpAddr> {
+        self.wanted.keys().copied().collect()
+    }
+
+    /// Takes in which way leads to an address. `None` if that is nothing new or nobody's wish; else the way before.
+    pub(super) fn turn(&mut self, address: IpAddr, way: Way) -> Option<Option<Way>> {
+        let known = self.wanted.get_mut(&address)?;
+        (*known != Some(way)).then(|| known.replace(way))
+    }
+
+    /// Takes in that nothing is known of an address any more: whatever comes next is new.
+    pub(super) fn doubt(&mut self, address: IpAddr) {
+        if let Some(known) = self.wanted.get_mut(&address) {
+            *known = None;
+        }
+    }
+
+    /// The addresses that an interface leads to.
+    pub(super) fn by(&self, index: u32) -> Vec<IpAddr> {
+        let way = Some(Way::Neighbour { index });
+        self.wanted.iter().filter(|(_, known)| **known == way).map(|(address, _)| *address).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
+    const ETH0: Way = Way::Neighbour { index: 2 };
+    const ETH1: Way = Way::Neighbour { index: 3 };
+
+    #[test]
+    fn only_what_is_new_is_a_turn() {
+        let mut ways = Ways::default();
+        assert_eq!(ways.turn(A, ETH0), None, "nobody wants it");
+        ways.want(A);
+        assert_eq!(ways.turn(A, ETH0), Some(None));
+        assert_eq!(ways.turn(A, ETH0), None);
+        ways.want(A);
+        assert_eq!(ways.turn(A, ETH0), None, "wanted twice, known once");
+        assert_eq!(ways.turn(A, ETH1), Some(Some(ETH0)));
+        assert_eq!((ways.by(2), ways.by(3)), (vec![], vec![A]));
+        ways.doubt(A);
+        assert_eq!(ways.turn(A, ETH1), Some(None));
+        assert_eq!((ways.forget(A), ways.forget(A)), (Some(ETH1), None));
+        assert!(ways.addresses().is_empty());
+    }
+
+    #[test]
+    fn a_gateway_is_no_neighbour() {
+        let gateway: IpAddr = "fe80::1".parse().unwrap();
+        assert_eq!(Way::from(Some(Route { index: 2, gateway: None })), ETH0);
+        assert_eq!(Way::from(None), Way::Nowhere);
+        let way = Way::from(Some(Route { index: 2, gateway: Some(gateway) }));
+        assert!(way.to_string().starts_with("is behind the router fe80::1; mode \"l2\""), "{way}");
+    }
+}

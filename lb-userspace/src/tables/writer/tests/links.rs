@@ -1,0 +1,104 @@
+//! Interfaces, and the ports that the packet path knows them by.
+
+use super::*;
+use BackendState::Up;
+use lb_common::path::run::Exit;
+
+const SECOND: Mac = Mac([2, 0, 0, 0, 0, 2]);
+
+/// What is known of an interface.
+fn link(writer: &Writer, index: u32) -> Port {
+    Port::unpack(writer.memory().links.get(index as usize).unwrap().port.get())
+}
+
+/// An image whose only backend is reached by this interface.
+fn reached_by(interface: &str) -> Image {
+    let mut image = image(vec![service(80, &[(1, Up)])]);
+    image.services[0].backends[0].next_hop = Some(NextHop { interface: interface.to_owned(), mac: mac(80, 1) });
+    image
+}
+
+/// How a segment leaves, and from which MAC.
+fn leave(writer: &Writer) -> (Exit, u64) {
+    let mut frame = segment(1, 1, 80, SYN);
+    let exit = run::run(&mut frame, writer.memory(), INTERFACE);
+    (exit, frame.header::<Ethernet>(0).unwrap().source.mac48())
+}
+
+#[test]
+fn interfaces_get_ports_of_their_own_and_keep_them() {
+    let mut writer = writer(8, 16);
+    assert_eq!(writer.set_link("eth1", 3, SECOND, None), Ok(1));
+    assert_eq!(writer.set_link("eth0", INTERFACE, SECOND, None), Ok(0), "another MAC, the same port");
+    let expected = Port { mac48: mac48(SECOND.0), number: 0 };
+    assert_eq!(link(&writer, INTERFACE), expected);
+    assert_eq!(writer.memory().ports.get(0).unwrap().get(), expected.pack());
+}
+
+#[test]
+fn a_backend_behind_another_interface_is_sent_to_by_its_port() {
+    let mut writer = writer(8, 16);
+    let port = writer.set_link("eth1", 3, SECOND, None).unwrap();
+    writer.apply(&reached_by("eth1")).unwrap();
+    assert_eq!(leave(&writer), (Exit { verdict: Verdict::Redirected, port: port.into() }, mac48(SECOND.0)));
+    writer.apply(&reached_by("eth0")).unwrap();
+    assert_eq!(leave(&writer), (Exit::from(Verdict::Forwarded), mac48(OWN.0)));
+}
+
+#[test]
+fn a_backend_behind_an_interface_without_a_port_keeps_the_way_it_has() {
+    let mut writer = writer(8, 16);
+    writer.apply(&reached_by("eth0")).unwrap();
+    writer.apply(&reached_by("eth9")).unwrap();
+    assert_eq!(leave(&writer).0, Exit::from(Verdict::Forwarded));
+}
+
+#[test]
+fn ports_are_found_again_after_adoption() {
+    let mut writer = writer(8, 16);
+    writer.set_link("eth1", 3, SECOND, None).unwrap();
+    writer.set_link("eth2", 4, SECOND, None).unwrap();
+    writer.remove_link(3);
+    let (mut adopted, _) = Writer::adopt(writer.memory, CLOCK, Box::new(|| Ok(())));
+    assert_eq!(adopted.set_link("eth3", 5, SECOND, None), Ok(1), "the free one");
+    assert_eq!(adopted.set_link("eth2", 4, SECOND, None), Ok(2));
+    assert_eq!(adopted.set_link("eth0", INTERFACE, OWN, None), Ok(0));
+}
+
+#[test]
+fn a_removed_interface_frees_its_port_once_no_backend_is_reached_by_it() {
+    let mut writer = writer(8, 16);
+    writer.set_link("eth1", 3, SECOND, None).unwrap();
+    writer.apply(&reached_by("eth1")).unwrap();
+    writer.remove_link(3);
+    assert_eq!(link(&writer, 3), Port { mac48: 0, number: 0 });
+    assert_eq!(writer.set_link("eth2", 4, OWN, None), Ok(2), "packets to the backend must not leave by another one");
+    assert_eq!(writer.set_link("eth1", 5, SECOND, None), Ok(1), "it is back");
+    writer.apply(&reached_by("eth0")).unwrap();
+    writer.remove_link(5);
+    assert_eq!(writer.set_link("eth4", 6, OWN, None), Ok(1));
+}
+
+#[test]
+fn a_port_that_an_adopted_backend_is_reached_by_is_not_given_to_another_interface() {
+    let mut writer = writer(8, 16);
+    writer.set_link("eth1", 3, SECOND, None).unwrap();
+    writer.apply(&reached_by("eth1")).unwrap();
+    writer.remove_link(3);
+    let (mut adopted, found) = Writer::adopt(writer.memory, CLOCK, Box::new(|| Ok(())));
+    assert_eq!(found[0].next_hop, None, "by which interface is not known any more");
+    assert_eq!(adopted.set_link("eth2", 4, OWN, None), Ok(2));
+}
+
+#[test]
+fn more_interfaces_than_ports_are_refused_by_name() {
+    let mut writer = writer(8, 16);
+    for number in 1..MAX_PORTS {
+        assert_eq!(writer.set_link(&format!("eth{number}"), 10 + number, OWN, None), Ok(number as u8));
+    }
+    let error = writer.set_link("last", 9, OWN, None).unwrap_err();
+    assert!(error.to_string().contains("\"last\""), "{error}");
+    assert_eq!(link(&writer, 9), Port { mac48: 0, number: 0 });
+    let error = writer.set_link("eth0", u32::MAX, OWN, None).unwrap_err();
+    assert!(error.to_string().contains("\"eth0\" has index 4294967295"), "{error}");
+}

@@ -1,0 +1,14 @@
+//! The packet path's cost, measured with BPF_PROG_TEST_RUN by `xdpbench` beside its reference, in one run.
+//!
+//! - [`loaded`]: the programs that ship, with filled tables, pinned to be measured.
+//! - [`path`]: the cases that have a limit. [`scale`]: more services, more backends, and a Maglev table's build.
+//! - [`xdpbench`]: its command line and its figures. [`machine`]: where it ran.
+//! - [`bpffs`], [`interrupt`]: nothing is left behind, also by Ctrl-C.
+
+pub mod bpffs;
+pub mod interrupt;
+pub mod loaded;
+pub mod machine;
+pub mod path;
+pub mod scale;
+pub mod xdpbench;

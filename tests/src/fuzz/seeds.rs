@@ -1,0 +1,105 @@
+//! Inputs written by code: a scene, and plain frames that are met there.
+
+use std::net::Ipv6Addr;
+
+use lb_userspace::core::config::model::Protocol;
+
+use super::scene::INTERFACES;
+
+/// Bytes of an input that choose the scene.
+const SCENE: usize = 19;
+/// The one that says whether IPv6 VIPs are held.
+const SIXES: usize = 2;
+/// Bytes that ask for a raw frame on the first interface.
+const RAW: [u8; 2] = [11, 0];
+/// Bytes that put the last frame there once more.
+const AGAIN: u8 = 7;
+
+/// Every seed of target `incoming`.
+#[must_use]
+pub fn incoming() -> Vec<Vec<u8>> {
+    let frames = [tcp(0x02), tcp(0x10), tcp(0x11), tcp(0x04), udp()];
+    // Backends that are up, drained, down, absent, on this host, unresolved, behind the other interface.
+    let states = [0x00, 0x01, 0x02, 0x03, 0x04, 0x08, 0x10];
+    // The table as it is dealt, that of a moment ago, none.
+    let tables = [0, 1, 2];
+    let mut seeds = Vec::new();
+    for state in states {
+        for table in tables {
+            let mut seed = scene(state, table);
+            for frame in &frames {
+                put(&mut seed, RAW, frame);
+                seed.push(AGAIN);
+            }
+            seeds.push(seed);
+        }
+    }
+    // The first IPv6 VIP is asked for, held and not held.
+    for held in [0, 1] {
+        let mut seed = scene(0, 0);
+        seed[SIXES] = held;
+        put(&mut seed, RAW, &solicitation());
+        seeds.push(seed);
+    }
+    seeds
+}
+
+/// A frame behind what asks for it.
+fn put(seed: &mut Vec<u8>, how: [u8; 2], frame: &[u8]) {
+    seed.extend(how);
+    seed.extend((frame.len() as u16).to_be_bytes());
+    seed.extend(frame);
+}
+
+/// Every seed of target `edges`.
+#[must_use]
+pub fn edges() -> Vec<Vec<u8>> {
+    let seed = |state: u8| {
+        let mut seed = scene(state, 0);
+        put(&mut seed, [7, 0], &tcp(0x02));
+        seed
+    };
+    [0x00, 0x04].map(seed).to_vec()
+}
+
+/// All VIPs held, all services there, all backends alike.
+fn scene(state: u8, table: u8) -> Vec<u8> {
+    let mut bytes = vec![0; 3];
+    bytes.extend([state; 6]);
+    bytes.extend([table; 10]);
+    assert_eq!(bytes.len(), SCENE);
+    bytes
+}
+
+fn tcp(flags: u8) -> Vec<u8> {
+    let mut segment = vec![0, 0, 0, 1, 0, 0, 0, 2, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0];
+    segment.extend(b"data");
+    packet(Protocol::Tcp, 80, &segment)
+}
+
+fn udp() -> Vec<u8> {
+    packet(Protocol::Udp, 53, &[0, 12, 0, 0, b'd', b'a', b't', b'a'])
+}
+
+/// A packet from port 40000 of a client to a port of the first VIP; `rest` is what follows the ports.
+fn packet(protocol: Protocol, port: u16, rest: &[u8]) -> Vec<u8> {
+    let mut frame = INTERFACES[0].2.to_vec();
+    frame.extend([2, 0, 0, 9, 0, 1, 0x08, 0x00]);
+    frame.extend([0x45, 0, 0, 24 + rest.len() as u8, 0, 0, 0x40, 0, 64, protocol.number(), 0, 0]);
+    frame.extend([198, 51, 100, 1, 10, 200, 5, 1]);
+    frame.extend(40_000_u16.to_be_bytes());
+    frame.extend(port.to_be_bytes());
+    frame.extend(rest);
+    frame
+}
+
+/// A neighbour solicitation for the first IPv6 VIP, to its solicited-node group (RFC 4861 section 4.3).
+fn solicitation() -> Vec<u8> {
+    let mut frame = vec![0x33, 0x33, 0xff, 0, 0, 1, 2, 0, 0, 9, 0, 1, 0x86, 0xdd];
+    frame.extend([0x60, 0, 0, 0, 0, 24, 58, 255]);
+    frame.extend(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).octets());
+    frame.extend(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 1).octets());
+    frame.extend([135, 0, 0, 0, 0, 0, 0, 0]);
+    frame.extend(Ipv6Addr::new(0xfc00, 5, 0, 0, 0, 0, 0, 1).octets());
+    frame
+}

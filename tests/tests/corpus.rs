@@ -1,0 +1,43 @@
+//! The fuzzer's corpus, and the seeds that it began with, on the compiler that pivot is built with.
+
+use std::collections::BTreeSet;
+
+use lb_common::path::verdict::Verdict;
+use pivot_tests::fuzz::{corpus, edges, incoming, seeds};
+
+/// Verdicts of the steering programs in the kernel, which the path does not know.
+const STEERING: [Verdict; 5] =
+    [Verdict::Steered, Verdict::SteerNoListener, Verdict::ListenerFound, Verdict::SteerFallback, Verdict::SteerRefused];
+
+fn replay(inputs: &[Vec<u8>], run: impl Fn(&[u8]) -> Vec<Verdict>) -> BTreeSet<&'static str> {
+    inputs.iter().flat_map(|input| run(input)).map(Verdict::name).collect()
+}
+
+#[test]
+fn no_input_of_the_corpus_breaks_a_rule_and_with_the_seeds_they_reach_every_verdict() {
+    let mut reached = replay(&corpus::read("incoming").unwrap(), incoming::run);
+    reached.extend(replay(&seeds::incoming(), incoming::run));
+    reached.extend(replay(&corpus::read("edges").unwrap(), edges::run));
+    let expected = Verdict::ALL.iter().filter(|verdict| !STEERING.contains(verdict)).map(|verdict| verdict.name());
+    assert_eq!(reached, expected.collect());
+}
+
+#[test]
+fn seeds_reach_what_they_were_written_for() {
+    let reached = replay(&seeds::incoming(), incoming::run);
+    for verdict in [
+        Verdict::Forwarded,
+        Verdict::Redirected,
+        Verdict::Local,
+        Verdict::Unresolved,
+        Verdict::ResetNoBackend,
+        Verdict::ResetBackendDown,
+        Verdict::ResetUnheard,
+        Verdict::UnreachableNoBackend,
+        Verdict::Solicitation,
+        Verdict::SolicitationSilenced,
+    ] {
+        assert!(reached.contains(verdict.name()), "{}", verdict.name());
+    }
+    replay(&seeds::edges(), edges::run);
+}

@@ -1,0 +1,100 @@
+//! `cargo xtask bench path`: builds pivot and xdpbench for release, then becomes the benchmark.
+//!
+//! Becoming it (exec) leaves its standard output, its signals and its exit code untouched: it removes what it made, also at
+//! Ctrl-C.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Subcommand;
+
+use crate::cargo;
+use crate::setup::{self, Group};
+
+/// Where xdpbench's sources are, from the workspace.
+const SOURCES: &str = "../shared/tools/xdpbench";
+
+/// Arguments of the command.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    benchmark: Benchmark,
+}
+
+#[derive(Subcommand)]
+enum Benchmark {
+    /// The packet path's cost of a packet, beside a reference in the same run.
+    Path(PathOptions),
+}
+
+#[derive(clap::Args)]
+struct PathOptions {
+    /// Print one JSON object on standard output; everything else goes to standard error.
+    #[arg(long)]
+    json: bool,
+    /// Timed runs of each case, 15 or more.
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u32).range(15..=499))]
+    runs: u32,
+    /// Folder of xdpbench's sources, from the workspace if relative.
+    #[arg(long, value_name = "DIR", default_value = SOURCES)]
+    xdpbench: PathBuf,
+    /// Measure a warm flow in tables of several sizes instead, and the build of a Maglev table.
+    #[arg(long)]
+    scale: bool,
+}
+
+/// Returns only if the benchmark could not be started.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let Benchmark::Path(options) = &options.benchmark;
+    setup::require_root("the benchmark loads BPF programs")?;
+    let sources = cargo::workspace().join(&options.xdpbench);
+    let script = sources.join("build.sh");
+    if !script.is_file() {
+        bail!("{} is not there: name the folder of xdpbench's sources with --xdpbench DIR", script.display());
+    }
+    setup::ensure(&[Group::Bpf, Group::Bench])?;
+    let xdpbench = build(&script)?;
+    let bench = cargo::build_programs()?.join("pivot-bench");
+    let error = Command::new(&bench).args(arguments(options, &xdpbench)).current_dir(cargo::workspace()).exec();
+    Err(error).with_context(|| format!("starting {}", bench.display()))
+}
+
+/// Builds xdpbench; its path.
+fn build(script: &Path) -> Result<PathBuf> {
+    eprintln!("xtask: building xdpbench");
+    let folder = cargo::target_directory()?.join("xdpbench");
+    let output = Command::new("sh").arg(script).arg(&folder).output().context("starting sh")?;
+    if !output.status.success() {
+        bail!("{} failed:\n{}", script.display(), String::from_utf8_lossy(&output.stderr).trim_end());
+    }
+    Ok(folder.join("xdpbench"))
+}
+
+/// The benchmark's own arguments.
+fn arguments(options: &PathOptions, xdpbench: &Path) -> Vec<String> {
+    let mut arguments = vec![if options.scale { "scale" } else { "path" }.to_owned()];
+    arguments.extend(["--xdpbench".to_owned(), xdpbench.display().to_string()]);
+    arguments.extend(["--runs".to_owned(), options.runs.to_string()]);
+    if options.json {
+        arguments.push("--json".to_owned());
+    }
+    if !options.scale {
+        arguments.extend(["--keep".to_owned(), "docs/benchmarks".to_owned()]);
+    }
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_cases_with_a_limit_are_kept() {
+        let options = |scale| PathOptions { json: true, runs: 15, xdpbench: SOURCES.into(), scale };
+        let arguments = |scale| arguments(&options(scale), Path::new("/x")).join(" ");
+        assert_eq!(arguments(false), "path --xdpbench /x --runs 15 --json --keep docs/benchmarks");
+        assert_eq!(arguments(true), "scale --xdpbench /x --runs 15 --json");
+    }
+}

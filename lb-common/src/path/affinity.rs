@@ -68,12 +68,43 @@ impl<'t, F: Family> Client<'t, F> {
         given: Given,
         moment: Moment,
     ) -> Result<(), Verdict> {
+        self.put(tables, control, given, moment, false)
+    }
+
+    /// The same for a packet of a flow that it has: one from before the client moved does not take it back.
+    ///
+    /// # Errors
+    /// [`Verdict::TableTorn`].
+    #[inline(always)]
+    pub fn extend<T: Tables>(
+        &self,
+        tables: &'t T,
+        control: &Control,
+        given: Given,
+        moment: Moment,
+    ) -> Result<(), Verdict> {
+        self.put(tables, control, given, moment, true)
+    }
+
+    #[inline(always)]
+    fn put<T: Tables>(
+        &self,
+        tables: &'t T,
+        control: &Control,
+        given: Given,
+        moment: Moment,
+        unless_other: bool,
+    ) -> Result<(), Verdict> {
         let cell = self.place.find(tables, control)?;
-        let known = match cell {
-            Some(cell) => self.place.entry(cell, moment.ticks).is_some(),
-            None => false,
-        };
-        let stage = if known { Stage::Established } else { Stage::New };
+        let mut stage = Stage::New;
+        if let Some(cell) = cell
+            && let Some(entry) = self.place.entry(cell, moment.ticks)
+        {
+            if unless_other && entry.backend() != given.backend {
+                return Ok(());
+            }
+            stage = Stage::Established;
+        }
         let tag = self.place.tag(stage, moment.ticks.after(self.affinity.life));
         let entry = Entry::new(given.backend, given.generation, tag);
         self.place.keep(tables, control, cell, entry, moment.ticks).map(drop)

@@ -8,7 +8,6 @@ use crate::net::bytes::Packet;
 use crate::net::icmp::{self, Icmp};
 use crate::wire::backend::State;
 use crate::wire::control::Control;
-use crate::wire::directory::Key;
 use crate::wire::flow::Entry;
 use crate::wire::link::Port;
 use crate::wire::service::Affinity;
@@ -40,11 +39,10 @@ pub fn incoming<F: Family, P: Packet, T: Tables>(
     if let Some(verdict) = F::discovery(packet, tables, control, ip)? {
         return Err(verdict);
     }
-    let (Some(slot), _) = service::look_up(tables, control, &Key::vip(ip.destination))? else {
+    let moment = Moment::of(tables.now());
+    let Some((_, held)) = service::vip(tables, control, ip.destination, moment.jiffies)? else {
         return Err(Verdict::NotService);
     };
-    let moment = Moment::of(tables.now());
-    let held = tables.vip(slot.vip).ok_or(Verdict::TableTorn)?.held(moment.jiffies);
     let kind = packet.header::<Icmp>(ip.l4).ok_or(Verdict::Malformed)?.kind;
     if kind == F::ECHO_REQUEST {
         return Err(if held { Verdict::Echo } else { Verdict::EchoNotHeld });

@@ -279,8 +279,8 @@ impl<F: Family> Place<'_, F> {
         if message.has(Tcp::SYN) {
             return match stage {
                 // Nobody's made-up SYN shortens the life of a connection (RFC 5961 section 4 is the endpoint's part).
-                Stage::Established => None,
-                Stage::New | Stage::Closing | Stage::Reset => tag(Stage::New, u32::from(control.life_new)),
+                Stage::Established | Stage::Closing | Stage::Reset => None,
+                Stage::New => tag(Stage::New, u32::from(control.life_new)),
             };
         }
         match stage {
@@ -301,11 +301,13 @@ enum Judgement {
     Ends,
 }
 
-/// A backend that takes no new flows keeps its old ones: a SYN leaves it, unless it meets an established flow, which the
-/// backend knows better. A connection to a dead one is cut; datagrams go elsewhere, as nothing holds them.
+/// A SYN on a flow that has ended is a client that uses its port again. A backend that takes no new flows keeps its old
+/// ones: a SYN leaves it, unless it meets an established flow, which the backend knows better. A connection to a dead one
+/// is cut; datagrams go elsewhere, as nothing holds them.
 #[inline(always)]
 fn judge(state: State, stage: Stage, message: &Message) -> Judgement {
     match state {
+        _ if message.opens() && matches!(stage, Stage::Closing | Stage::Reset) => Judgement::Leaves,
         State::Up => Judgement::Stays,
         State::Absent => Judgement::Leaves,
         State::Drain | State::Leaving if message.opens() && stage != Stage::Established => Judgement::Leaves,

@@ -4,7 +4,7 @@ use crate::net::bytes::Packet;
 use crate::net::{ethernet, ipv4};
 use crate::wire::control::Control;
 use crate::wire::counters::{BackendCounters, ServiceCounters};
-use crate::wire::directory::{Key, Slot};
+use crate::wire::directory::Slot;
 use crate::wire::flow::{Entry, Stage};
 use crate::wire::link::Port;
 use crate::wire::pace::{Limits, admit};
@@ -199,13 +199,12 @@ fn later_fragment<F: Family, P: Packet, T: Tables>(
     if !matches!(ip.piece.protocol, ipv4::TCP | ipv4::UDP) && !F::is_extension(ip.piece.protocol) {
         return Err(Verdict::NotBalanced);
     }
-    let (Some(slot), _) = service::look_up(tables, control, &Key::vip(ip.destination))? else {
-        return Err(Verdict::NotService);
-    };
     let moment = Moment::of(tables.now());
-    if !tables.vip(slot.vip).ok_or(Verdict::TableTorn)?.held(moment.jiffies) {
-        return Err(Verdict::NotHeld);
-    }
+    let slot = match service::vip(tables, control, ip.destination, moment.jiffies)? {
+        Some((slot, true)) => slot,
+        Some((_, false)) => return Err(Verdict::NotHeld),
+        None => return Err(Verdict::NotService),
+    };
     if ip.l4 > ip.end || !packet.holds(ip.end) {
         return Err(Verdict::Malformed);
     }
@@ -235,7 +234,7 @@ fn given<F: Family, T: Tables>(
             let service = tables.service(slot.service).ok_or(Verdict::TableTorn)?;
             if let Some(affinity) = Affinity::unpack(service.affinity.get()) {
                 Client::<F>::of(tables, control, affinity, client, slot.service, destination)?
-                    .keep(tables, control, given, moment)?;
+                    .extend(tables, control, given, moment)?;
             }
             return Ok((given, false));
         }

@@ -31,14 +31,28 @@ pub fn find<'t, T: Tables>(tables: &'t T, control: &Control, key: &Key) -> Resul
     }
 }
 
+/// The slot of the VIP with this address, `None` if there is none, and whether this host holds it at `now` (jiffies).
+///
+/// # Errors
+/// [`Verdict::TableTorn`].
+#[inline(always)]
+pub fn vip<'t, T: Tables>(
+    tables: &'t T,
+    control: &Control,
+    address: Address,
+    now: u64,
+) -> Result<Option<(&'t Slot, bool)>, Verdict> {
+    match look_up(tables, control, &Key::vip(address))? {
+        (Some(slot), _) => Ok(Some((slot, tables.vip(slot.vip).ok_or(Verdict::TableTorn)?.held(now)))),
+        (None, _) => Ok(None),
+    }
+}
+
 /// Whether an address is a VIP that this host does not hold.
 ///
 /// # Errors
 /// [`Verdict::TableTorn`].
 #[inline(always)]
 pub fn is_foreign_vip<T: Tables>(tables: &T, control: &Control, address: Address) -> Result<bool, Verdict> {
-    match look_up(tables, control, &Key::vip(address))? {
-        (Some(slot), _) => Ok(!tables.vip(slot.vip).ok_or(Verdict::TableTorn)?.held(tables.now())),
-        (None, _) => Ok(false),
-    }
+    Ok(matches!(vip(tables, control, address, tables.now())?, Some((_, false))))
 }

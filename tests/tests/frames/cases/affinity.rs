@@ -26,6 +26,8 @@ in_both_families! {
     a_reset_makes_no_client,
     affinity_that_is_taken_away_is_forgotten,
     a_client_that_moved_stays_where_it_is,
+    a_client_that_uses_a_port_again_stays_where_it_is,
+    a_flow_from_before_a_client_moved_does_not_take_it_back,
     a_service_without_backends_refuses_clients_it_knows,
 }
 
@@ -188,6 +190,28 @@ fn a_client_that_moved_stays_where_it_is(on: Net) {
     pivot.configure(with(on, on.bits(), [down("a"), up("b")]));
     pivot.receives(on.syn().at_port(1), forwarded_to("b").chosen());
     pivot.configure(affine(on, "a"));
+    pivot.receives(on.syn().at_port(2), forwarded_to("b").chosen());
+}
+
+fn a_client_that_uses_a_port_again_stays_where_it_is(on: Net) {
+    let mut pivot = with_a_client_of_a(on);
+    pivot.receives(on.ack(), forwarded_to("a"));
+    pivot.receives(on.fin(), forwarded_to("a"));
+    pivot.configure(with(on, on.bits(), [down("a"), up("b")]));
+    pivot.receives(on.syn().at_port(1), forwarded_to("b").chosen());
+    pivot.configure(affine(on, "a"));
+    pivot.receives(on.syn(), forwarded_to("b").chosen());
+    pivot.receives(on.syn().at_port(2), forwarded_to("b").chosen());
+}
+
+fn a_flow_from_before_a_client_moved_does_not_take_it_back(on: Net) {
+    let mut pivot = with_a_client_of_a(on);
+    pivot.receives(on.ack(), forwarded_to("a"));
+    pivot.configure(with(on, on.bits(), [drained("a"), up("b")]));
+    pivot.receives(on.syn().at_port(1), forwarded_to("b").chosen());
+    pivot.configure(affine(on, "a"));
+    pivot.waits(IDLE - Duration::from_secs(10));
+    pivot.receives(on.ack(), forwarded_to("a"));
     pivot.receives(on.syn().at_port(2), forwarded_to("b").chosen());
 }
 

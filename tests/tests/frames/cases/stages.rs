@@ -124,8 +124,10 @@ fn a_syn_on_a_flow_that_ends_starts_it_anew(on: Net) {
     for end in [on.fin(), on.rst()] {
         let mut pivot = established(on);
         pivot.receives(end, forwarded_to("a"));
-        pivot.receives(on.syn(), forwarded_to("a"));
+        pivot.configure(two(on, "b"));
+        pivot.receives(on.syn(), forwarded_to("b").chosen());
         pivot.is_at(on.ack(), Stage::New, NEW);
+        pivot.receives(on.ack(), forwarded_to("b"));
     }
 }
 

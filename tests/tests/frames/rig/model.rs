@@ -68,7 +68,10 @@ impl World<'_> {
             self.keep_chosen(seen, reading, expect);
         } else if touched && !expect.chosen && expect.backend.is_some() {
             let given = seen.flows[&flow_of(reading)].backend;
-            self.keep_client(seen, reading, given);
+            // A flow from before the client moved does not take it back.
+            if self.client(seen, reading).is_none_or(|known| known.backend == given) {
+                self.keep_client(seen, reading, given);
+            }
         }
         if let (Some(backend), Some(piece)) = (expect.backend, reading.piece)
             && expect.fate != Fate::Limited
@@ -119,7 +122,7 @@ impl World<'_> {
         let (stage, life) = match (entry.stage, reading) {
             (_, Reading { rst: true, .. }) => (Stage::Reset, ticks(RESET)),
             (_, Reading { fin: true, .. }) => (Stage::Closing, ticks(CLOSING)),
-            (Stage::Established, Reading { syn: true, .. }) => return false,
+            (Stage::Established | Stage::Closing | Stage::Reset, Reading { syn: true, .. }) => return false,
             (_, Reading { syn: true, .. }) => (Stage::New, ticks(NEW)),
             (Stage::Closing, _) => (Stage::Closing, ticks(CLOSING)),
             // Written down again when the slack is used up.
@@ -155,11 +158,20 @@ impl World<'_> {
 
     /// A client of a service with affinity came, or came back.
     fn keep_client(&self, seen: &mut Observed, reading: &Reading, backend: Option<SocketAddr>) {
-        let Some(affinity) = self.service(reading).and_then(|service| service.affinity) else { return };
-        let name = Name::Client(reading.service_name(), masked(reading.client.ip(), &affinity));
-        let known = seen.flows.get(&name).is_some_and(|entry| entry.until.left(self.now) > 0);
-        let stage = if known { Stage::Established } else { Stage::New };
+        let Some((affinity, name)) = self.client_of(reading) else { return };
+        let stage = if self.client(seen, reading).is_some() { Stage::Established } else { Stage::New };
         seen.flows.insert(name, Remembered { backend, stage, until: self.after(affinity.timeout) });
+    }
+
+    /// What is remembered of a client of a service with affinity.
+    fn client<'s>(&self, seen: &'s Observed, reading: &Reading) -> Option<&'s Remembered> {
+        let (_, name) = self.client_of(reading)?;
+        seen.flows.get(&name).filter(|entry| entry.until.left(self.now) > 0)
+    }
+
+    fn client_of(&self, reading: &Reading) -> Option<(Affinity, Name)> {
+        let affinity = self.service(reading)?.affinity?;
+        Some((affinity, Name::Client(reading.service_name(), masked(reading.client.ip(), &affinity))))
     }
 
     fn service(&self, reading: &Reading) -> Option<&ServiceImage> {

@@ -2,7 +2,7 @@
 //! qdisc under a priority and a handle of pivot's own, by which the next pivotd finds and replaces them.
 //!
 //! A filter stays until somebody removes it. What is pinned for it is the program, so that strangers are found in bpffs
-//! whatever they hang on. The qdisc stays, too: others may have filters there.
+//! whatever they hang on. The qdisc goes with its last filter.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use aya::programs::links::{FdLink, Link as _, LinkOrder};
 use aya::programs::tc::{NlOptions, SchedClassifierLink, SchedClassifierLinkId, TcAttachOptions, TcHandle};
 use aya::programs::{ProgramError, SchedClassifier, TcAttachType, tc};
 
-use super::chain;
 use super::pins::{NOT_A_LINK, keep, pinned, remove_if_dead};
+use super::{chain, clsact};
 use crate::io::datapath::programs::{EGRESS, STEER};
 use crate::io::features;
 
@@ -88,6 +88,7 @@ pub(super) fn remove_filter(interface: &str, hook: TcAttachType) -> Result<(), S
     let Ok(filter) = filter(interface, hook) else { return Ok(()) };
     match filter.detach() {
         Err(ProgramError::NetlinkError(e)) if matches!(e.raw_os_error(), Some(libc::ENOENT | libc::EINVAL)) => Ok(()),
-        other => other.map_err(|e| chain(&e)),
+        Err(e) => Err(chain(&e)),
+        Ok(()) => clsact::remove_if_empty(interface).map_err(|e| format!("clsact: {e}")),
     }
 }

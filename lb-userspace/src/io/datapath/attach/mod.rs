@@ -4,6 +4,7 @@
 //! ([`classifier`]). aya falls back from links to netlink attachments without saying so; that is refused here.
 
 mod classifier;
+mod clsact;
 mod listen;
 mod pins;
 mod xdp;

@@ -3,8 +3,10 @@
 pub mod command;
 pub mod config;
 pub mod controller;
+pub mod doctor;
 pub mod event;
 pub mod explain;
+pub mod features;
 pub mod health;
 pub mod maglev;
 pub mod plan;

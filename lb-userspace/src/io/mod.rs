@@ -2,6 +2,8 @@
 
 pub mod announce;
 pub mod datapath;
+pub mod doctor;
+pub mod features;
 pub mod instance;
 pub mod netlink;
 pub mod preflight;

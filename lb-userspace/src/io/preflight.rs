@@ -55,6 +55,18 @@ pub fn check() -> Result<(), Vec<Problem>> {
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
+/// Names of the capabilities that pivotd needs and this process lacks.
+///
+/// # Errors
+/// They cannot be read.
+pub fn missing() -> io::Result<Vec<&'static str>> {
+    Ok(missing_of(rustix::thread::capabilities(None)?.effective))
+}
+
+fn missing_of(effective: CapabilitySet) -> Vec<&'static str> {
+    CAPABILITIES.iter().filter(|(_, granting)| !effective.intersects(*granting)).map(|(name, _)| *name).collect()
+}
+
 fn kernel(release: &str) -> Result<(), Problem> {
     let (major, minor) = OLDEST_KERNEL;
     let problem = |what: &str| Problem {
@@ -68,16 +80,15 @@ fn kernel(release: &str) -> Result<(), Problem> {
     }
 }
 
-/// Major and minor number of what `uname -r` prints ("6.1.0-18-amd64").
-fn version(release: &str) -> Option<(u32, u32)> {
+/// Major and minor number of what `uname -r` prints ("6.1.0-18-amd64"), if it has them.
+pub fn version(release: &str) -> Option<(u32, u32)> {
     let (major, rest) = release.split_once('.')?;
     let minor = rest.split(|c: char| !c.is_ascii_digit()).next()?;
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 fn privileges(effective: CapabilitySet) -> Result<(), Problem> {
-    let missing: Vec<&str> =
-        CAPABILITIES.iter().filter(|(_, granting)| !effective.intersects(*granting)).map(|(name, _)| *name).collect();
+    let missing = missing_of(effective);
     if missing.is_empty() {
         return Ok(());
     }

@@ -30,7 +30,7 @@ pub fn doctor(report: &Report, paint: Paint) -> String {
         ("AS IT SHOULD BE", in_order(&fine, paint)),
     ];
     for (title, body) in sections {
-        let body = body.unwrap_or_else(|| "  none\n".to_owned());
+        let body = body.unwrap_or_else(|| "  none was looked at\n".to_owned());
         let _ = write!(page, "\n{}\n{body}", paint.apply(Tone::Heading, title));
     }
     page
@@ -116,7 +116,7 @@ fn native(xdp: Option<DriverXdp>) -> String {
 
 fn attached(interface: &Interface) -> String {
     let each = interface.programs.iter().map(|program| {
-        let name = program.name.clone().unwrap_or_else(|| format!("id {}", program.id));
+        let name = program.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| format!("id {}", program.id));
         format!("{name} ({})", program.mode)
     });
     if interface.programs.is_empty() { "-".into() } else { each.collect::<Vec<_>>().join(", ") }
@@ -136,7 +136,7 @@ fn programs(programs: &[ProgramReport], paint: Paint) -> Option<String> {
 }
 
 fn features(features: &[Feature], paint: Paint) -> Option<String> {
-    let mut table = Table::new(2, &[words("NAME"), words("THERE"), words("FOR"), words("OTHERWISE")]);
+    let mut table = Table::new(2, &[words("NAME"), words("THERE"), words("DETAIL"), words("OTHERWISE")]);
     for feature in features {
         let there = match (feature.state, feature.instead) {
             (State::Yes, _) => Cell::new(Tone::Good, "yes"),

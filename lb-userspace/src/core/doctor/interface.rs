@@ -11,8 +11,10 @@ pub struct Interface {
     pub name: String,
     /// What it is if no hardware, as `ip -d link` has it: "veth", "bond", "vlan".
     pub kind: Option<String>,
-    /// Set up by the administrator, and with a carrier.
-    pub up: bool,
+    /// Set up by the administrator.
+    pub enabled: bool,
+    /// Something is at the other end.
+    pub carrier: bool,
     /// Longest IP packet it carries, in bytes.
     pub mtu: u32,
     /// Its driver.
@@ -124,8 +126,19 @@ pub struct Bond {
     pub mode: String,
     /// How it spreads what it sends: `layer2`, `layer3+4` and so on.
     pub hash_policy: Option<String>,
-    /// The interfaces that it is made of, each with its driver's name.
-    pub members: Vec<(String, Option<String>)>,
+    /// The interfaces that it is made of.
+    pub members: Vec<Member>,
+}
+
+/// A member of a bond: frames come in by it, and XDP runs there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its driver.
+    pub driver: Option<Driver>,
+    /// Its offloads.
+    pub offloads: Offloads,
 }
 
 /// Settings of an interface.

@@ -15,9 +15,13 @@ pub(super) fn findings(facts: &Facts, interface: &Interface) -> Vec<Finding> {
 fn carrier(interface: &Interface) -> Finding {
     let name = &interface.name;
     let about = format!("{name} link");
-    if !interface.up {
-        let remedy = format!("ip link set {name} up; then look after the cable, the switch or the other end");
-        return Finding::warning(about, "down, or without a carrier: nothing comes or goes").remedy(remedy);
+    if !interface.enabled {
+        let warning = Finding::warning(about, "down: nothing comes or goes");
+        return warning.remedy(format!("ip link set {name} up"));
+    }
+    if !interface.carrier {
+        let warning = Finding::warning(about, "up, but without a carrier: nothing comes or goes");
+        return warning.remedy("look after the cable, the switch, the other end, or the interface below");
     }
     let kind = interface.kind.as_deref().map(|kind| format!(", {kind}")).unwrap_or_default();
     let driver = interface.driver.as_ref().map(|driver| format!(", driver {}", driver.name)).unwrap_or_default();
@@ -25,7 +29,7 @@ fn carrier(interface: &Interface) -> Finding {
 }
 
 fn queues(cpus: u32, interface: &Interface) -> Option<Finding> {
-    let (name, queues) = (&interface.name, interface.queues?);
+    let (name, queues) = (&interface.name, interface.queues.filter(|_| interface.kind.is_none())?);
     let about = format!("{name} queues");
     let (rx, most) = (queues.rx, queues.most);
     if rx >= cpus || rx > 1 {

@@ -14,6 +14,7 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
         forwarding(settings.ip_forward),
     ]);
     found.extend(hardening(settings.bpf_jit_harden));
+    found.extend(reverse_path_of_all(facts));
     found.extend(bridges(facts));
     found
 }
@@ -112,21 +113,39 @@ pub(super) fn findings_of(facts: &Facts, interface: &Interface) -> Vec<Finding> 
     found
 }
 
-/// A backend's host gets the clients' packets from the holder, by whatever interface leads there.
+/// What strict filtering by the reverse path does: a backend's host gets the clients' packets from the holder, by whatever
+/// interface leads there.
+const STRICT: &str =
+    "1, strict: a client's packet is dropped on a backend's host if its route back is by another interface";
+
+/// The setting of all interfaces, which makes each strict that is not loose.
+fn reverse_path_of_all(facts: &Facts) -> Option<Finding> {
+    let strict = |interface: &&Interface| {
+        let setting = interface.settings.rp_filter;
+        setting.all == Some(1) && setting.effective() == Some(1)
+    };
+    let carries = |interface: &&Interface| facts.config.carries(&interface.name, false) != Some(false);
+    facts.interfaces.iter().filter(carries).find(strict)?;
+    let remedy =
+        "sysctl -w net.ipv4.conf.all.rp_filter=2 (loose), unless clients are routed by the VIP's interface alone";
+    Some(Finding::warning("net.ipv4.conf.all.rp_filter", STRICT).remedy(remedy))
+}
+
+/// The same of one interface.
 fn reverse_path(interface: &Interface) -> Option<Finding> {
     let name = &interface.name;
     let setting = interface.settings.rp_filter;
     let about = format!("{name} rp_filter");
-    let warning = "1, strict: a client's packet is dropped on a backend's host if the route back to the client is by another interface";
-    Some(match setting.effective()? {
-        1 => {
-            let whose = setting.whose(name);
-            Finding::warning(about, warning).remedy(format!(
-                "sysctl -w net.ipv4.conf.{whose}.rp_filter=2 (loose), unless all clients are routed by {name}"
-            ))
+    match (setting.effective()?, setting.own) {
+        (1, Some(1)) => {
+            let remedy = format!(
+                "sysctl -w net.ipv4.conf.{name}.rp_filter=2 (loose), unless clients are routed by {name} alone"
+            );
+            Some(Finding::warning(about, STRICT).remedy(remedy))
         }
-        value => Finding::ok(about, value.to_string()),
-    })
+        (1, _) => None,
+        (value, _) => Some(Finding::ok(about, value.to_string())),
+    }
 }
 
 /// pivot keeps hosts that do not hold a VIP silent by its programs, whatever these say; they must let the holder answer.

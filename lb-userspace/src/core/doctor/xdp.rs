@@ -61,7 +61,7 @@ pub(super) fn findings(facts: &Facts, interface: &Interface) -> Vec<Finding> {
 fn attached(name: &str, program: &Attached) -> Finding {
     let about = format!("{name} XDP program");
     let Attached { mode, id, name: called, instance } = program;
-    let called = called.as_deref().unwrap_or("a program");
+    let called = called.as_deref().filter(|name| !name.is_empty()).unwrap_or("a program without a name");
     match (program.is_ours(), instance) {
         (Some(true), Some(instance)) => Finding::ok(about, format!("pivot's own, of instance {instance}, {mode}")),
         (Some(true), None) => {
@@ -170,9 +170,9 @@ fn spoiler(bond: &Bond) -> Option<String> {
 }
 
 fn members(bond: &Bond) -> String {
-    let each = bond.members.iter().map(|(name, driver)| match driver {
-        Some(driver) => format!("{name} {driver}"),
-        None => name.clone(),
+    let each = bond.members.iter().map(|member| match &member.driver {
+        Some(driver) => format!("{} {}", member.name, driver.name),
+        None => member.name.clone(),
     });
     if bond.members.is_empty() { "it has no members".into() } else { each.collect::<Vec<_>>().join(", ") }
 }

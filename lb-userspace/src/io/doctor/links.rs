@@ -4,7 +4,7 @@ use rtnetlink::packet_route::link::{
     InfoBond, InfoData, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, XdpAttached,
 };
 
-use crate::core::doctor::interface::{Attached, Bond, Interface};
+use crate::core::doctor::interface::{Attached, Bond, Interface, Member};
 
 /// Kinds that carry other hosts' frames by hardware below them.
 const OVER_HARDWARE: [&str; 3] = ["bond", "team", "vlan"];
@@ -52,7 +52,8 @@ impl Links {
         let interface = Interface {
             name: wanted.to_owned(),
             kind: kind(link),
-            up: link.header.flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
+            enabled: link.header.flags.contains(LinkFlags::Up),
+            carrier: link.header.flags.contains(LinkFlags::LowerUp),
             mtu: link.attributes.iter().find_map(mtu).unwrap_or_default(),
             programs: link.attributes.iter().flat_map(programs).collect(),
             bond: bond(link).map(|bond| Bond { members: self.members(index), ..bond }),
@@ -77,9 +78,9 @@ impl Links {
         Some((name(owner).to_owned(), kind(owner)?))
     }
 
-    fn members(&self, of: u32) -> Vec<(String, Option<String>)> {
+    fn members(&self, of: u32) -> Vec<Member> {
         let members = self.0.iter().filter(|link| link.attributes.iter().find_map(owner) == Some(of));
-        members.map(|link| (name(link).to_owned(), None)).collect()
+        members.map(|link| Member { name: name(link).to_owned(), ..Member::default() }).collect()
     }
 
     fn name_of(&self, index: u32) -> String {

@@ -116,8 +116,9 @@ fn ask_driver(ethtool: &Ethtool, interface: &mut Interface) {
     interface.driver = ethtool.driver(&interface.name);
     interface.queues = ethtool.queues(&interface.name);
     interface.offloads = ethtool.offloads(&interface.name);
-    for (name, driver) in interface.bond.iter_mut().flat_map(|bond| &mut bond.members) {
-        *driver = ethtool.driver(name).map(|driver| driver.name);
+    for member in interface.bond.iter_mut().flat_map(|bond| &mut bond.members) {
+        member.driver = ethtool.driver(&member.name);
+        member.offloads = ethtool.offloads(&member.name);
     }
 }
 

@@ -4,8 +4,10 @@ use super::*;
 
 #[test]
 fn an_interface_without_a_carrier_is_warned_of() {
-    let (level, _, remedy) = after(|facts| facts.interfaces[0].up = false, "eth0 link");
-    assert!(level == Level::Warning && remedy.starts_with("ip link set eth0 up"), "{remedy}");
+    let (level, _, remedy) = after(|facts| facts.interfaces[0].enabled = false, "eth0 link");
+    assert_eq!((level, remedy.as_str()), (Level::Warning, "ip link set eth0 up"));
+    let (level, _, remedy) = after(|facts| facts.interfaces[0].carrier = false, "eth0 link");
+    assert!(level == Level::Warning && remedy.starts_with("look after the cable"), "{remedy}");
 }
 
 #[test]
@@ -42,6 +44,34 @@ fn tags_taken_off_matter_below_a_vlan_device_only() {
     let (level, text, remedy) = after(below, "eth0 rxvlan");
     assert_eq!((level, remedy.as_str()), (Level::Warning, "ethtool -K eth0 rxvlan off"));
     assert!(text.contains("eth0.7"), "{text}");
+}
+
+#[test]
+fn offloads_of_a_bond_are_those_of_its_members() {
+    let bonded = |facts: &mut Facts| {
+        let mut bond = bond("802.3ad", "layer2");
+        // A bond itself says so whatever its members do.
+        bond.offloads.lro = Some(true);
+        bond.vlans = vec!["eth0.7".into()];
+        for member in bond.bond.iter_mut().flat_map(|bond| &mut bond.members) {
+            member.offloads = Offloads { lro: Some(false), rx_vlan: Some(true), ..Offloads::default() };
+        }
+        facts.interfaces = vec![bond];
+    };
+    let (level, text, _) = after(bonded, "eth0 lro");
+    assert_eq!((level, text.as_str()), (Level::Ok, "off for eno1, eno2"));
+    let (level, text, remedy) = after(bonded, "eth0 rxvlan");
+    assert!(level == Level::Warning && text.starts_with("on for eno1, eno2, below eth0.7: "), "{text}");
+    assert_eq!(remedy, "ethtool -K eno1 rxvlan off; ethtool -K eno2 rxvlan off");
+}
+
+#[test]
+fn what_has_no_xdp_of_its_own_has_no_offloads_that_matter() {
+    let mut facts = well();
+    facts.interfaces[0].kind = Some("vlan".into());
+    facts.interfaces[0].offloads = Offloads { lro: Some(true), rx_vlan: Some(true), ..Offloads::default() };
+    let found = diagnose(facts).findings;
+    assert!(found.iter().all(|finding| !finding.name.ends_with("lro") && !finding.name.ends_with("rxvlan")));
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod settings;
 mod xdp;
 
 use super::facts::{Both, Config, Facts, Kernel, Process, Setting, Settings};
-use super::interface::{Driver, DriverXdp, Interface, InterfaceSettings, Offloads, Queues};
+use super::interface::{Bond, Driver, DriverXdp, Interface, InterfaceSettings, Member, Offloads, Queues};
 use super::{Finding, Level, diagnose};
 use crate::core::features;
 
@@ -46,7 +46,8 @@ fn card() -> Interface {
     let zero = Both { own: Some(0), all: Some(0) };
     Interface {
         name: "eth0".into(),
-        up: true,
+        enabled: true,
+        carrier: true,
         mtu: 1500,
         driver: Some(Driver { name: "ice".into(), version: "6.12.9".into(), firmware: "4.40".into() }),
         queues: Some(Queues { rx: 4, tx: 4, most: 8, combined: true }),
@@ -55,6 +56,15 @@ fn card() -> Interface {
         settings: InterfaceSettings { rp_filter: zero, arp_ignore: zero, arp_announce: zero, disable_ipv6: Some(0) },
         ..Interface::default()
     }
+}
+
+/// A bond of two cards, of which one has told its driver.
+fn bond(mode: &str, policy: &str) -> Interface {
+    let card = card();
+    let told = Member { name: "eno1".into(), driver: card.driver.clone(), offloads: card.offloads };
+    let members = vec![told, Member { name: "eno2".into(), ..Member::default() }];
+    let bond = Bond { mode: mode.into(), hash_policy: Some(policy.into()), members };
+    Interface { kind: Some("bond".into()), bond: Some(bond), ..card }
 }
 
 /// The host with its kernel replaced.
@@ -116,7 +126,7 @@ fn the_worst_comes_first_and_only_a_problem_is_one() {
 fn findings_are_one_line_each() {
     let mut facts = well();
     facts.process.missing = vec!["CAP_BPF".into()];
-    facts.interfaces[0].up = false;
+    facts.interfaces[0].enabled = false;
     for finding in diagnose(facts).findings {
         let remedy = finding.remedy.unwrap_or_default();
         assert!(

@@ -48,9 +48,16 @@ fn a_strict_reverse_path_is_warned_of_where_it_is_set() {
     let (level, _, remedy) = after(strict(1, 0), "eth0 rp_filter");
     assert_eq!(level, Level::Warning);
     assert!(remedy.starts_with("sysctl -w net.ipv4.conf.eth0.rp_filter=2"), "{remedy}");
-    assert!(after(strict(0, 1), "eth0 rp_filter").2.starts_with("sysctl -w net.ipv4.conf.all.rp_filter=2"));
-    // Loose wins over strict.
+    let (level, _, remedy) = after(strict(0, 1), "net.ipv4.conf.all.rp_filter");
+    assert_eq!(level, Level::Warning);
+    assert!(remedy.starts_with("sysctl -w net.ipv4.conf.all.rp_filter=2"), "{remedy}");
+    // Loose wins over strict, and the setting of all is told once.
     assert_eq!(after(strict(1, 2), "eth0 rp_filter").0, Level::Ok);
+    let several = |facts: &mut Facts| {
+        strict(0, 1)(facts);
+        facts.interfaces.push(Interface { name: "eth1".into(), ..facts.interfaces[0].clone() });
+    };
+    assert_eq!(after(several, "net.ipv4.conf.all.rp_filter").0, Level::Warning);
 }
 
 #[test]

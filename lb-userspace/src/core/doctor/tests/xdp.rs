@@ -1,6 +1,6 @@
 //! XDP: whose program is there, whether it may run in the driver, and how long frames may be.
 
-use super::super::interface::{Attached, Bond};
+use super::super::interface::Attached;
 use super::*;
 
 const NONE: DriverXdp = DriverXdp { native: false, redirect: false, target: false, several_buffers: false };
@@ -11,12 +11,6 @@ fn native(kernel: (u32, u32), change: impl FnOnce(&mut Interface)) -> (Level, St
     let mut facts = on_kernel(kernel.0, kernel.1);
     change(&mut facts.interfaces[0]);
     told(found(facts, "eth0 native XDP"))
-}
-
-fn bond(mode: &str, policy: &str) -> Interface {
-    let members = vec![("eno1".into(), Some("ice".into())), ("eno2".into(), None)];
-    let bond = Bond { mode: mode.into(), hash_policy: Some(policy.into()), members };
-    Interface { kind: Some("bond".into()), bond: Some(bond), ..card() }
 }
 
 fn program(name: Option<&str>, instance: Option<&str>) -> Attached {
@@ -37,6 +31,7 @@ fn another_program_is_a_problem_and_pivots_own_is_none() {
     let (level, text, remedy) = attached(program(Some("xdp_pass"), None));
     assert_eq!(level, Level::Problem);
     assert!(text.starts_with("xdp_pass (id 7, native)") && remedy.contains("xdp off"), "{text} {remedy}");
+    assert!(attached(program(Some(""), None)).1.starts_with("a program without a name (id 7, native)"));
     // A pin of that name, of a pivotd in another namespace perhaps, makes a stranger no friend.
     assert_eq!(attached(program(Some("xdp_pass"), Some("pivot"))).0, Level::Problem);
     let ours = attached(program(Some("pivot_xdp"), Some("pivot")));

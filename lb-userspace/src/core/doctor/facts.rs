@@ -14,8 +14,6 @@ pub struct Facts {
     pub kernel: Kernel,
     /// CPUs that are at work.
     pub cpus: u32,
-    /// CPUs that there may come to be.
-    pub possible_cpus: u32,
     /// Bytes of a page.
     pub page: u32,
     /// Who looks.

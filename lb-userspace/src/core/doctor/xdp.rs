@@ -11,9 +11,6 @@ const TELLS: (u32, u32) = (6, 3);
 /// Kernels from here run native XDP on a bond.
 const BONDS: (u32, u32) = (5, 15);
 
-/// Before this kernel, virtio_net refused native XDP without a transmit queue for each CPU.
-const VIRTIO_SHARES: (u32, u32) = (5, 13);
-
 /// What of a page is not the frame's: headroom for XDP, and the kernel's record at the end of a buffer
 /// (`struct skb_shared_info`, rounded up to cache lines).
 const NOT_OF_THE_FRAME: u32 = 256 + 320;
@@ -39,7 +36,7 @@ pub(super) fn findings(facts: &Facts, interface: &Interface) -> Vec<Finding> {
     let name = &interface.name;
     let mut found: Vec<Finding> = interface.programs.iter().map(|program| attached(name, program)).collect();
     let about = format!("{name} native XDP");
-    let native = native(&facts.kernel, facts.possible_cpus, interface);
+    let native = native(&facts.kernel, interface);
     found.push(match &native {
         Native::Yes(why) => Finding::ok(about, why.clone()),
         Native::Perhaps(why, None) => Finding::note(about, why.clone()),
@@ -77,7 +74,7 @@ fn attached(name: &str, program: &Attached) -> Finding {
     }
 }
 
-fn native(kernel: &Kernel, cpus: u32, interface: &Interface) -> Native {
+fn native(kernel: &Kernel, interface: &Interface) -> Native {
     let ours = interface.programs.iter().find(|program| program.is_ours() == Some(true));
     if ours.is_some_and(|program| program.mode == "native") {
         return Native::Yes("pivot's program runs in the driver".into());
@@ -101,6 +98,10 @@ fn native(kernel: &Kernel, cpus: u32, interface: &Interface) -> Native {
     }
     let driver = interface.driver.as_ref().map_or("its driver", |driver| driver.name.as_str());
     match (interface.xdp, &interface.bond) {
+        (_, Some(bond)) if bond.members.is_empty() => Native::Perhaps(
+            "the bond has no members".into(),
+            Some(format!("ip link set MEMBER master {}", interface.name)),
+        ),
         (Some(xdp), _) if xdp.native && xdp.redirect => Native::Yes(format!("{driver} runs it")),
         (Some(xdp), _) if xdp.native => Native::Perhaps(
             format!("{driver} runs it, but does not redirect"),
@@ -126,26 +127,14 @@ fn native(kernel: &Kernel, cpus: u32, interface: &Interface) -> Native {
             Some(why) => Native::No(why, Some("use active-backup, or 802.3ad with layer2 to layer3+4".into())),
             None => Native::Perhaps(format!("mode {} has it if all members do: {}", bond.mode, members(bond)), None),
         },
-        (None, None) => untold(kernel, cpus, interface, driver),
+        (None, None) => untold(kernel, interface, driver),
     }
 }
 
 /// A kernel that does not tell.
-fn untold(kernel: &Kernel, cpus: u32, interface: &Interface, driver: &str) -> Native {
+fn untold(kernel: &Kernel, interface: &Interface, driver: &str) -> Native {
     if interface.kind.as_deref() == Some("veth") {
         return Native::Yes("a veth runs it".into());
-    }
-    let room = interface.queues.map(|queues| (queues.tx, queues.most));
-    if let ("virtio_net", Some((tx, most)), true) = (driver, room, kernel.is_before(VIRTIO_SHARES))
-        && tx + cpus > most
-    {
-        let why = format!(
-            "virtio_net before Linux 5.13 needs {cpus} spare queues, one for each CPU, and has {}",
-            most - tx.min(most)
-        );
-        let remedy =
-            format!("give the virtual machine {} queues (and leave {tx} in use), or boot a newer kernel", tx + cpus);
-        return Native::No(why, Some(remedy));
     }
     let unknown = if kernel.is_before(TELLS) {
         format!("not known: kernels before 6.3 do not tell what {driver} has; it is tried when pivotd attaches")
@@ -172,7 +161,7 @@ fn members(bond: &Bond) -> String {
         Some(driver) => format!("{} {}", member.name, driver.name),
         None => member.name.clone(),
     });
-    if bond.members.is_empty() { "it has no members".into() } else { each.collect::<Vec<_>>().join(", ") }
+    each.collect::<Vec<_>>().join(", ")
 }
 
 fn newer_driver(interface: &Interface) -> Option<String> {

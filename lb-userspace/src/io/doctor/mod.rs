@@ -54,7 +54,6 @@ pub async fn look(config: Config, interfaces: Vec<String>) -> Result<Facts, Netl
     Ok(Facts {
         kernel: Kernel { version: version(&release), release },
         cpus: aya::util::online_cpus().map_or(1, |cpus| cpus.len() as u32),
-        possible_cpus: aya::util::nr_cpus().map_or(1, |cpus| cpus as u32),
         page: rustix::param::page_size() as u32,
         process: process(),
         config,

@@ -28,7 +28,6 @@ fn well() -> Facts {
     Facts {
         kernel: Kernel { release: "6.12.9-amd64".into(), version: Some((6, 12)) },
         cpus: 4,
-        possible_cpus: 4,
         page: 4096,
         process: Process { root: true, missing: Vec::new(), refused: Vec::new() },
         config: Config::None,

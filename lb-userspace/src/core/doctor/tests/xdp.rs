@@ -86,23 +86,12 @@ fn a_bond_has_it_from_5_15_in_some_modes() {
     let told = |xdp, mode| native((6, 12), |card| *card = Interface { xdp: Some(xdp), ..bond(mode, "layer2") });
     assert_eq!(told(ALL, "802.3ad").0, Level::Ok);
     assert!(told(NONE, "802.3ad").1.starts_with("not all members have it (eno1 ice, eno2)"));
-    assert!(told(NONE, "balance-tlb").1.starts_with("a bond of mode balance-tlb has none"));
-}
-
-#[test]
-fn virtio_needs_spare_queues_before_5_13() {
-    let virtio = |most| {
-        move |card: &mut Interface| {
-            card.driver = Some(Driver { name: "virtio_net".into(), version: "1.0.0".into(), firmware: String::new() });
-            card.queues = Some(Queues { rx: 1, tx: 1, most, combined: true });
-        }
+    let empty = |card: &mut Interface| {
+        *card = bond("802.3ad", "layer2");
+        card.bond.iter_mut().for_each(|bond| bond.members.clear());
     };
-    let (level, text, remedy) = native((5, 10), virtio(4));
-    assert_eq!(level, Level::Warning);
-    assert!(text.contains("needs 4 spare queues") && text.contains("has 3"), "{text}");
-    assert!(remedy.contains("5 queues"), "{remedy}");
-    assert_eq!(native((5, 10), virtio(5)).0, Level::Note);
-    assert_eq!(native((5, 13), virtio(1)).0, Level::Note);
+    assert_eq!(native((6, 12), empty).1, "the bond has no members");
+    assert!(told(NONE, "balance-tlb").1.starts_with("a bond of mode balance-tlb has none"));
 }
 
 #[test]

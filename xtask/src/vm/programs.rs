@@ -38,6 +38,7 @@ pub(super) struct Program {
 struct Message {
     reason: String,
     target: Option<Target>,
+    profile: Option<Profile>,
     manifest_path: Option<PathBuf>,
     executable: Option<PathBuf>,
 }
@@ -45,6 +46,11 @@ struct Message {
 #[derive(Deserialize)]
 struct Target {
     name: String,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
 }
 
 impl Selection {
@@ -118,7 +124,9 @@ fn build(targets: &[&str]) -> Result<Vec<(String, PathBuf, PathBuf)>> {
 fn built(line: &str) -> Option<(String, PathBuf, PathBuf)> {
     let message: Message = serde_json::from_str(line).ok()?;
     let folder = message.manifest_path?.parent()?.to_owned();
-    (message.reason == "compiler-artifact").then_some((message.target?.name, folder, message.executable?))
+    // The programs that tests start are built along with them.
+    let is_test = message.reason == "compiler-artifact" && message.profile?.test;
+    is_test.then_some((message.target?.name, folder, message.executable?))
 }
 
 /// A word as the shell takes it literally.
@@ -154,9 +162,10 @@ mod tests {
 
     #[test]
     fn cargo_tells_of_programs_among_other_things() {
-        let line = r#"{"reason":"compiler-artifact","manifest_path":"/w/tests/Cargo.toml","target":{"name":"lab","kind":["test"]},"executable":"/w/target/debug/deps/lab-1","fresh":true}"#;
+        let line = r#"{"reason":"compiler-artifact","manifest_path":"/w/tests/Cargo.toml","target":{"name":"lab","kind":["test"]},"profile":{"opt_level":"1","test":true},"executable":"/w/target/debug/deps/lab-1","fresh":true}"#;
         assert_eq!(built(line), Some(("lab".into(), "/w/tests".into(), "/w/target/debug/deps/lab-1".into())));
         assert_eq!(built(&line.replace("\"/w/target/debug/deps/lab-1\"", "null")), None);
+        assert_eq!(built(&line.replace("true}", "false}")), None);
         assert_eq!(built(r#"{"reason":"build-finished","success":true}"#), None);
         assert_eq!(built("warning: something"), None);
     }

@@ -1,7 +1,7 @@
 //! Packages of another Debian release, by way of the machine's own apt sources: that is where its mirror is known.
 //!
-//! In: the sources, rewritten for one suite ([`rewritten`]). Out: the files of a package in a folder. apt works in private
-//! folders; nothing of the machine's own packages is looked at or changed.
+//! In: the sources, rewritten for one suite ([`rewritten`]). Out: the files of a package in a folder. apt works in
+//! private folders; nothing of the machine's own packages is looked at or changed.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::command::output;
 const MAIN_LIST: &str = "/etc/apt/sources.list";
 const PARTS: &str = "/etc/apt/sources.list.d";
 
-/// A file of apt sources: name and contents. Names ending with `.sources` are in deb822 format, others have a source a line.
+/// A file of apt sources: name and contents. Those named `*.sources` are in deb822 format, others have a source a line.
 type SourceFile = (String, String);
 
 /// apt at work on one suite, in a folder of its own.
@@ -83,6 +83,7 @@ impl<'a> Apt<'a> {
             format!("Dir::State::status={}", path("status")),
             format!("Dir::Cache={}", path("cache")),
             "Acquire::Languages=none".to_owned(),
+            "Acquire::Retries=3".to_owned(),
             // What is downloaded goes into folders that are root's.
             "APT::Sandbox::User=root".to_owned(),
         ] {

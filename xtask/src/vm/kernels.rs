@@ -1,7 +1,7 @@
 //! The kernels that pivot is tested on: Debian's, and the one that runs here.
 //!
-//! A kernel is fetched once and kept below `target/vm/kernels/<series>`. That folder appears at once and whole, so what is
-//! there can be booted.
+//! A kernel is fetched once and kept below `target/vm/kernels/<series>`. That folder appears at once and whole, so what
+//! is there can be booted.
 
 use std::fs;
 use std::path::{Path, PathBuf};

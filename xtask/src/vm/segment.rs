@@ -57,8 +57,8 @@ impl Segment {
 
     /// QEMU's arguments for the cards.
     ///
-    /// A native XDP program takes frames one by one: nothing is put together or left unfinished for the guest. Without a
-    /// ROM nothing boots from them.
+    /// A native XDP program takes frames one by one: nothing is put together or left unfinished for the guest. Without
+    /// a ROM nothing boots from them.
     pub(super) fn qemu_arguments() -> Vec<String> {
         let card = |(tap, mac): (String, &str)| {
             let vectors = 2 * QUEUES + 2;

@@ -104,16 +104,18 @@ fn features(reports: &[Report]) -> String {
     if known.is_empty() {
         return String::new();
     }
-    let mut text = String::from("\nWhat is off:\n\n| kernel | feature | why | instead |\n|---|---|---|---|\n");
+    let mut text = String::from("\nWhat is off:\n\n| kernel | feature | for | instead |\n|---|---|---|---|\n");
     for (report, features) in known {
         if features.is_empty() {
             let _ = writeln!(text, "| {} | nothing | | |", report.kernel);
         }
         for feature in features {
-            let unknown = if feature.state == State::Unknown { "not known: " } else { "" };
-            let instead = feature.instead.as_deref().unwrap_or("nothing");
+            let instead = match feature.state {
+                State::Unknown => "not known whether it is there",
+                State::Yes | State::No => feature.instead.as_deref().unwrap_or("nothing"),
+            };
             let (name, detail, instead) = (cell(&feature.name), cell(&feature.detail), cell(instead));
-            let _ = writeln!(text, "| {} | {name} | {unknown}{detail} | {instead} |", report.kernel);
+            let _ = writeln!(text, "| {} | {name} | {detail} | {instead} |", report.kernel);
         }
     }
     text
@@ -167,7 +169,11 @@ mod tests {
             detail: "since 6.6".into(),
             instead: Some("nat".into()),
         };
-        let features = vec![feature("bpf_link", State::Yes), feature("SO_REUSEPORT", State::No)];
+        let features = vec![
+            feature("bpf_link", State::Yes),
+            feature("SO_REUSEPORT", State::No),
+            Feature { instead: None, ..feature("TCX", State::Unknown) },
+        ];
         let old = Report {
             kernel: "5.10",
             doctor: Some(Doctor { programs: vec![program(false, None)], features }),
@@ -190,9 +196,10 @@ mod tests {
              \n\
              What is off:\n\
              \n\
-             | kernel | feature | why | instead |\n\
+             | kernel | feature | for | instead |\n\
              |---|---|---|---|\n\
              | 5.10 | SO_REUSEPORT | since 6.6 | nat |\n\
+             | 5.10 | TCX | since 6.6 | not known whether it is there |\n\
              | 6.1 | nothing | | |\n"
         );
     }

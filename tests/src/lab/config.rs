@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::family::{Family, Segment};
 use super::node::{INTERFACE, Node};
+use super::patience::patient;
 use super::topology::Lab;
 
 /// A configuration under construction; its `Display` is the TOML.
@@ -44,8 +46,14 @@ pub struct ServiceText {
     pub more: String,
 }
 
-/// Checks fast enough for a test to wait for: a dead backend is down within half a second.
-const FAST_CHECK: &str = r#"{ interval = "200ms", fast_interval = "100ms", down_interval = "500ms", timeout = "300ms", rise = 2, fall = 2 }"#;
+/// Checks fast enough for a test to wait for: on a usual machine, a dead backend is down within half a second.
+fn fast_check() -> String {
+    let [interval, fast, down, timeout] = [200, 100, 500, 300].map(|ms| patient(Duration::from_millis(ms)).as_millis());
+    format!(
+        "{{ interval = \"{interval}ms\", fast_interval = \"{fast}ms\", down_interval = \"{down}ms\", \
+         timeout = \"{timeout}ms\", rise = 2, fall = 2 }}"
+    )
+}
 
 impl ConfigText {
     /// All controllers of the lab, the VIP 10.77.0.100 held by `holder`, no service yet.
@@ -76,7 +84,7 @@ impl ConfigText {
             backend_port,
             backends: backends.iter().map(|&host| host.to_owned()).collect(),
             segment: Segment::First,
-            check: FAST_CHECK.to_owned(),
+            check: fast_check(),
             more: String::new(),
         });
         self

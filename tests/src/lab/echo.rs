@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use rustix::net::{AddressFamily, SocketType, ipproto};
 
 use super::node::Node;
+use super::patience::patient;
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -27,7 +28,7 @@ fn ping(target: IpAddr, requests: u8) -> Result<u8> {
         IpAddr::V6(_) => (AddressFamily::INET6, ipproto::ICMPV6, 128, 129),
     };
     let socket = UdpSocket::from(rustix::net::socket(family, SocketType::DGRAM, Some(protocol))?);
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(patient(PATIENCE)))?;
     socket.connect((target, 0))?;
     let mut answered = 0;
     for sequence in 0..requests {

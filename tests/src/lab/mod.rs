@@ -30,6 +30,7 @@ pub mod name;
 pub mod netns;
 pub mod node;
 pub mod pass;
+pub mod patience;
 pub mod pattern;
 pub mod pivotd;
 pub mod process;

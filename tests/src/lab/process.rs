@@ -10,6 +10,8 @@ use anyhow::{Context as _, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
+use super::patience::patient;
+
 /// How long a process has to end after SIGTERM before it is killed.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -68,8 +70,9 @@ impl Process {
         Ok(())
     }
 
-    /// Waits until it ends by itself; an error after `deadline`, and then it runs on.
+    /// Waits until it ends by itself; an error after `deadline` (that of a usual machine), and then it runs on.
     pub fn wait(&mut self, deadline: Duration) -> Result<ExitStatus> {
+        let deadline = patient(deadline);
         let end = Instant::now() + deadline;
         loop {
             if let Some(status) = self.ended()? {

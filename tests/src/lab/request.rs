@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use super::http::{Answer, Question, Response};
 use super::node::Node;
+use super::patience::patient;
 
 /// Longest that a request, connecting included, may take before it counts as failed.
 ///
@@ -85,9 +86,10 @@ fn io_kind(error: &anyhow::Error) -> Option<io::ErrorKind> {
     error.chain().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind)
 }
 
-/// Bounds a step by [`PATIENCE`].
+/// Bounds a step by [`PATIENCE`], or what that is on this machine.
 pub(super) async fn within_patience<T>(what: &str, step: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(PATIENCE, step).await.unwrap_or_else(|_| bail!("waited {PATIENCE:?} for {what}"))
+    let patience = patient(PATIENCE);
+    timeout(patience, step).await.unwrap_or_else(|_| bail!("waited {patience:?} for {what}"))
 }
 
 /// Sends the SYN, from an address of the caller's choice or the kernel's. The stream has its port already, so that a connection that fails can be told by it; and the port is

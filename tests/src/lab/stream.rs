@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::http::{Answer, unmapped};
 use super::node::{Listen, Node};
+use super::patience::patient;
 use super::pattern;
 use super::process::Process;
 
@@ -104,9 +105,10 @@ impl Node {
 ///
 /// An error if the service sees another client than the one that asks.
 pub(super) fn give(target: SocketAddr, order: Order) -> Result<(BufReader<TcpStream>, Answer)> {
-    let mut stream = TcpStream::connect_timeout(&target, SILENCE).with_context(|| format!("connecting to {target}"))?;
-    stream.set_read_timeout(Some(SILENCE))?;
-    stream.set_write_timeout(Some(SILENCE))?;
+    let silence = patient(SILENCE);
+    let mut stream = TcpStream::connect_timeout(&target, silence).with_context(|| format!("connecting to {target}"))?;
+    stream.set_read_timeout(Some(silence))?;
+    stream.set_write_timeout(Some(silence))?;
     stream.set_nodelay(true)?;
     stream.write_all(&order.to_bytes()).context("giving an order")?;
     let own = stream.local_addr()?;

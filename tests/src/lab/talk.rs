@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::node::Node;
+use super::patience::patient;
 use super::stream::{self, Order};
 use super::wait::wait_until;
 
@@ -120,11 +121,12 @@ fn run(target: SocketAddr, connections: u64, shared: &Arc<Shared>) -> Result<Vec
 }
 
 async fn talk(mut stream: TcpStream, name: String, shared: Arc<Shared>) -> Talk {
+    let patience = patient(PATIENCE);
     let mut talk = Talk { name, exchanged: 0, broken: None };
     while !shared.stop.load(Ordering::Relaxed) {
         let byte = talk.exchanged as u8;
-        let exchange = timeout(PATIENCE, exchange(&mut stream, byte)).await;
-        if let Err(error) = exchange.unwrap_or_else(|_| bail!("no byte within {PATIENCE:?}")) {
+        let exchange = timeout(patience, exchange(&mut stream, byte)).await;
+        if let Err(error) = exchange.unwrap_or_else(|_| bail!("no byte within {patience:?}")) {
             shared.broken.fetch_add(1, Ordering::Relaxed);
             talk.broken = Some(format!("{error:#}"));
             break;

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::http::{Answer, unmapped};
 use super::node::{Listen, Node};
+use super::patience::patient;
 use super::pattern;
 use super::process::Process;
 use super::wait::wait_until;
@@ -104,7 +105,7 @@ impl Datagrams {
         let from = SocketAddr::new(self.from.unwrap_or(any), 0);
         let socket = UdpSocket::bind(from).with_context(|| format!("binding to {from}"))?;
         socket.connect(self.target).with_context(|| format!("connecting to {}", self.target))?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(patient(PATIENCE)))?;
         Ok(socket)
     }
 }

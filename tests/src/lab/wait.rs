@@ -6,18 +6,22 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use super::patience::patient;
+
 /// Pause between two looks at the condition: short against any deadline, long against the cost of a look.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Looks at `condition` until it answers `Ok`, and returns that.
 ///
-/// Its `Err` is what was seen instead; the last one is part of the error once `deadline` has passed. `what` completes
-/// the sentence "waited 5 s for ...". At least one look is taken, also with a deadline of zero.
+/// Its `Err` is what was seen instead; the last one is part of the error once `deadline`, which is that of a usual
+/// machine ([`patient`]), has passed. `what` completes the sentence "waited 5 s for ...". At least one look is taken, also
+/// with a deadline of zero.
 pub fn wait_until<T, E: Display>(
     deadline: Duration,
     what: &str,
     mut condition: impl FnMut() -> Result<T, E>,
 ) -> Result<T> {
+    let deadline = patient(deadline);
     let start = Instant::now();
     loop {
         match condition() {

@@ -11,6 +11,7 @@ use lb_userspace::core::event::Mac;
 use super::family::{CROWD, Family, NOWHERE, Segment};
 use super::netns::Namespace;
 use super::node::{INTERFACE, Node, SECOND_INTERFACE};
+use super::patience::patient;
 use super::topology::Device;
 use super::wait::wait_until;
 
@@ -134,7 +135,7 @@ pub(super) fn await_reachable(host: &Node, segment: Segment) -> Result<()> {
         wait_until(
             Duration::from_secs(10),
             &format!("{} to be reached", host.name),
-            || match TcpStream::connect_timeout(&target, Duration::from_secs(1)) {
+            || match TcpStream::connect_timeout(&target, patient(Duration::from_secs(1))) {
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
                 other => Err(format!("{other:?} from {target}")),
             },

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use pivot_tests::lab::patience::patient;
 use pivot_tests::lab::{Cluster, Family, Load, Topology};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpSocket;
@@ -137,7 +138,7 @@ fn port_used_again(family: Family) {
 
 /// Tries again while the client's own end of the last connection still waits for its last acknowledgment.
 fn once_free(ask: impl Fn() -> io::Result<String>) -> io::Result<String> {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + patient(Duration::from_secs(5));
     loop {
         match ask() {
             Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable && Instant::now() < deadline => {
@@ -148,7 +149,7 @@ fn once_free(ask: impl Fn() -> io::Result<String>) -> io::Result<String> {
     }
 }
 
-/// One request from a chosen port; waits 2.5 s at most for each step, so a SYN may be sent again once.
+/// One request from a chosen port; waits 2.5 s at most for each step (on a usual machine), so a SYN may be sent again once.
 fn ask_from_port(port: u16, target: SocketAddr) -> io::Result<String> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -158,10 +159,11 @@ fn ask_from_port(port: u16, target: SocketAddr) -> io::Result<String> {
         };
         socket.set_reuseaddr(true)?;
         socket.bind((any, port).into())?;
-        let mut stream = timeout(Duration::from_millis(2500), socket.connect(target)).await??;
+        let patience = patient(Duration::from_millis(2500));
+        let mut stream = timeout(patience, socket.connect(target)).await??;
         stream.write_all(b"GET / HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n").await?;
         let mut answer = String::new();
-        timeout(Duration::from_millis(2500), stream.read_to_string(&mut answer)).await??;
+        timeout(patience, stream.read_to_string(&mut answer)).await??;
         Ok(answer)
     })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pivot_tests::lab::capture::Capture;
 use pivot_tests::lab::flood::Flood;
 use pivot_tests::lab::frame::{Frame, NeighbourKind};
+use pivot_tests::lab::patience::eased;
 use pivot_tests::lab::request::is_refused;
 use pivot_tests::lab::{Device, Family, Lab, Load, Node, Segment, Topology, pass, wait_until};
 
@@ -134,7 +135,7 @@ fn a_flood_arrives_from_everywhere_and_its_answers_go_nowhere() {
         let target = listener.local_addr().unwrap();
         let answers = Capture::start(lab.switch(), "c1", from_port(target.port())).unwrap();
         let before = (neighbours(host), neighbours(router), neighbours(lab.node("client")));
-        let rate = Some(20_000);
+        let rate = Some(eased(20_000));
         let flood = router.start_flood(Flood { target, next_hop: host.mac, rate }).unwrap();
         wait_until(Duration::from_secs(5), "2000 segments", || match flood.sent() {
             enough if enough >= 2000 => Ok(()),

@@ -3,6 +3,7 @@
 use pivot_tests::lab::capture::Capture;
 use pivot_tests::lab::cluster::{BACKEND_PORT, HOLDER, SERVICE_PORT};
 use pivot_tests::lab::frame::Frame;
+use pivot_tests::lab::patience::eased;
 use pivot_tests::lab::{Cluster, ConfigText, Family, Lab, Load, Node, Topology};
 
 /// The service of streams on every controller, behind the VIP of a family.
@@ -26,7 +27,8 @@ fn a_gigabyte_over_one_connection_of_ipv6_arrives_whole_in_each_direction() {
 fn gigabyte(family: Family) {
     let cluster = streams(Topology::default(), family);
     let client = cluster.client();
-    for answer in [client.download(cluster.vip(), 1 << 30), client.upload(cluster.vip(), 1 << 30)] {
+    let gigabyte = eased(1 << 30);
+    for answer in [client.download(cluster.vip(), gigabyte), client.upload(cluster.vip(), gigabyte)] {
         let answer = answer.unwrap();
         assert_eq!(answer.client.ip(), cluster.client_address());
         assert_eq!(answer.local, Some(cluster.vip()));
@@ -45,8 +47,9 @@ fn none_of_ten_thousand_short_connections_of_ipv6_fails() {
 
 fn ten_thousand(family: Family) {
     let cluster = Cluster::web_in(family).unwrap();
-    let report = cluster.client().load(Load::to(cluster.vip()).requests(10_000).padded(100)).unwrap();
-    assert_eq!((report.requests(), report.failed()), (10_000, 0), "{}", report.summary());
+    let requests = eased(10_000) as usize;
+    let report = cluster.client().load(Load::to(cluster.vip()).requests(requests).padded(100)).unwrap();
+    assert_eq!((report.requests(), report.failed()), (requests, 0), "{}", report.summary());
     assert!(report.client_seen_as(cluster.client_address()));
     assert!(report.answers().all(|answer| answer.local == Some(cluster.vip())));
     assert_eq!(report.backends().len(), 3, "{}", report.summary());

@@ -2,10 +2,23 @@
 
 use crate::setup::Group;
 
+/// Where an area's tests mean something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On this machine.
+    Here,
+    /// On this machine, and on other kernels (`cargo xtask vm`).
+    AnyKernel,
+    /// In a virtual machine alone: they take its network cards and more for themselves.
+    Guest,
+}
+
 /// Tests that are run together.
 pub(crate) struct Area {
     /// As typed on the command line.
     pub(crate) name: &'static str,
+    /// Where it is run.
+    pub(crate) place: Place,
     /// What must be installed.
     pub(crate) needs: &'static [Group],
     /// What its tests do that only root may, if anything.
@@ -22,10 +35,14 @@ const LAB_THREADS: &str = "--test-threads=2";
 /// A test on real services has the machine to itself.
 const REAL_THREADS: &str = "--test-threads=1";
 
+/// A virtual machine's network cards are there once.
+const STOCK_THREADS: &str = "--test-threads=1";
+
 /// In the order in which they are run: what fails fastest first.
 pub(crate) const AREAS: &[Area] = &[
     Area {
         name: "unit",
+        place: Place::Here,
         needs: &[Group::Bpf],
         root: None,
         programs: false,
@@ -33,6 +50,7 @@ pub(crate) const AREAS: &[Area] = &[
     },
     Area {
         name: "frames",
+        place: Place::AnyKernel,
         needs: &[Group::Bpf],
         root: Some("load BPF programs"),
         programs: false,
@@ -40,6 +58,7 @@ pub(crate) const AREAS: &[Area] = &[
     },
     Area {
         name: "lab",
+        place: Place::AnyKernel,
         needs: &[Group::Bpf, Group::Lab],
         root: Some("make network namespaces"),
         programs: true,
@@ -47,10 +66,19 @@ pub(crate) const AREAS: &[Area] = &[
     },
     Area {
         name: "real",
+        place: Place::Here,
         needs: &[Group::Bpf, Group::Lab, Group::Real],
         root: Some("run services in network namespaces"),
         programs: true,
         runs: &[&["--test=real", "--", REAL_THREADS]],
+    },
+    Area {
+        name: "stock",
+        place: Place::Guest,
+        needs: &[Group::Bpf, Group::Lab],
+        root: Some("take over a virtual machine"),
+        programs: true,
+        runs: &[&["--test=stock", "--", STOCK_THREADS]],
     },
 ];
 

@@ -147,7 +147,7 @@ pub fn detach_pin(pin: &Path) -> Result<(), String> {
         let name = pin.file_name().unwrap_or_default().to_string_lossy();
         for (part, hook) in classifier::HOOKS {
             if let Some(interface) = name.strip_suffix(part).and_then(|name| name.strip_suffix('-')) {
-                classifier::remove_filter(interface, hook)?;
+                classifier::remove_filter(interface, hook, pin)?;
             }
         }
     }

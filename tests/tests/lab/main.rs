@@ -2,6 +2,7 @@
 
 mod affinity;
 mod datagrams;
+mod doctor;
 mod drain;
 mod dual_stack;
 mod failure;
@@ -9,6 +10,7 @@ mod flood;
 mod forwarding;
 mod interfaces;
 mod lifecycle;
+mod listeners;
 mod neighbours;
 mod refusals;
 mod reload;

@@ -18,6 +18,9 @@ use super::interrupt::{Guard, Undo};
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Time between two looks that counts: what is beyond it was nobody's.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
 /// When a command counts as hanging.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -79,8 +82,8 @@ pub(super) fn run(
 }
 
 fn wait(child: &mut Child, limits: Limits, mut progress: impl FnMut() -> Result<u64>) -> Result<End> {
-    let start = Instant::now();
-    let (mut last, mut heard) = (0, start);
+    let (mut silence, mut total) = (Duration::ZERO, Duration::ZERO);
+    let (mut last, mut looked) = (0, Instant::now());
     loop {
         if let Some(status) = child.try_wait().context("waiting for a command")? {
             progress()?;
@@ -88,15 +91,18 @@ fn wait(child: &mut Child, limits: Limits, mut progress: impl FnMut() -> Result<
         }
         let now = progress()?;
         if now != last {
-            (last, heard) = (now, Instant::now());
+            (last, silence) = (now, Duration::ZERO);
         }
-        if heard.elapsed() > limits.silence {
+        if silence > limits.silence {
             return Ok(End::Silent);
         }
-        if start.elapsed() > limits.total {
+        if total > limits.total {
             return Ok(End::TooLong);
         }
         thread::sleep(PAUSE);
+        // While this process was stopped, or the whole machine, so was what it watches.
+        let passed = looked.elapsed().min(LONGEST_PAUSE);
+        (silence, total, looked) = (silence + passed, total + passed, Instant::now());
     }
 }
 

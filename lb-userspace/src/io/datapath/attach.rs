@@ -50,7 +50,7 @@ pub fn attach(programs: &mut Ebpf, pins: &Path, link: &Link) -> Result<Attached,
     let interface = link.name.as_str();
     let dir = links_dir(pins);
     std::fs::create_dir_all(&dir).map_err(|e| error("links", interface, &format!("{}: {e}", dir.display())))?;
-    let pins = PROGRAMS.map(|program| dir.join(format!("{interface}-{program}")));
+    let pins = PROGRAMS.map(|program| dir.join(pin_name(interface, program)));
     let earlier: Vec<&PathBuf> = pins.iter().filter(|pin| pin.exists()).collect();
     let mut attached = Attached { interface: interface.to_owned(), pins: Vec::new(), xdp: XdpKind::Native };
     let result = attach_all(programs, &dir, link, &mut attached);
@@ -69,7 +69,7 @@ fn attach_all(programs: &mut Ebpf, dir: &Path, link: &Link, attached: &mut Attac
     let interface = link.name.as_str();
     // The agent before the director: nobody sends here what cannot be taken.
     for (name, hook) in [("pivot_steer", TcAttachType::Ingress), ("pivot_egress", TcAttachType::Egress)] {
-        let pin = dir.join(format!("{interface}-{name}"));
+        let pin = dir.join(pin_name(interface, name));
         let Some(Program::SchedClassifier(program)) = programs.program_mut(name) else {
             return Err(error(name, interface, &"not in the object"));
         };
@@ -77,7 +77,7 @@ fn attach_all(programs: &mut Ebpf, dir: &Path, link: &Link, attached: &mut Attac
         attached.pins.push(pin);
     }
     let name = "pivot_xdp";
-    let pin = dir.join(format!("{interface}-{name}"));
+    let pin = dir.join(pin_name(interface, name));
     let Some(Program::Xdp(program)) = programs.program_mut(name) else {
         return Err(error(name, interface, &"not in the object"));
     };
@@ -144,6 +144,11 @@ fn warn_generic(interface: &Link, reason: &str) {
 
 const NOT_A_LINK: &str = "the kernel gave no bpf_link (is another program attached there? `bpftool net`)";
 
+/// Name of the pin of a program's link to an interface. bpffs takes no dots, which names of VLAN devices have.
+fn pin_name(interface: &str, program: &str) -> String {
+    format!("{}-{program}", interface.replace('%', "%25").replace('.', "%2e"))
+}
+
 /// A pinned link, if there is one.
 fn pinned(pin: &Path) -> Result<Option<FdLink>, String> {
     if !pin.exists() {
@@ -203,7 +208,7 @@ pub fn strangers(pins: &Path, ours: &[&str]) -> Vec<PathBuf> {
     let is_ours = |pin: &Path| {
         let name = pin.file_name().unwrap_or_default().to_string_lossy();
         name == LISTEN && !ours.is_empty()
-            || ours.iter().any(|interface| PROGRAMS.iter().any(|program| name == format!("{interface}-{program}")))
+            || ours.iter().any(|interface| PROGRAMS.iter().any(|program| name == pin_name(interface, program)))
     };
     links.filter_map(Result::ok).map(|entry| entry.path()).filter(|pin| !is_ours(pin)).collect()
 }
@@ -227,4 +232,19 @@ impl Attached {
 
 fn error(program: &'static str, interface: &str, message: &dyn std::fmt::Display) -> AttachError {
     AttachError { program, interface: interface.to_owned(), message: message.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pins_have_no_dots_and_tell_interfaces_apart() {
+        assert_eq!(pin_name("eth0", "pivot_xdp"), "eth0-pivot_xdp");
+        let names = ["eth0.100", "eth0%2e100", "eth0%100", "eth0100"].map(|interface| pin_name(interface, "pivot_xdp"));
+        assert_eq!(names[0], "eth0%2e100-pivot_xdp");
+        for (at, name) in names.iter().enumerate() {
+            assert!(!name.contains('.') && !names[at + 1..].contains(name), "{names:?}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use aya::programs::{ProgramInfo, SchedClassifier, TcAttachType};
 
-use super::node::{INTERFACE, Node};
+use super::node::Node;
 use super::topology::Lab;
 
 impl Lab {
@@ -20,20 +20,20 @@ impl Lab {
 }
 
 fn kernel_state(host: &Node) -> Result<String> {
-    const COMMANDS: [&[&str]; 5] = [
+    let commands: [&[&str]; 5] = [
         &["ip", "address", "show"],
         &["ip", "route", "show", "table", "all"],
         &["ip", "rule", "show"],
-        &["tc", "qdisc", "show", "dev", INTERFACE],
-        &["tc", "filter", "show", "dev", INTERFACE, "ingress"],
+        &["tc", "qdisc", "show", "dev", host.interface],
+        &["tc", "filter", "show", "dev", host.interface, "ingress"],
     ];
     let mut text = String::new();
-    for command in COMMANDS {
+    for command in commands {
         text += &format!("$ {}\n{}", command.join(" "), host.netns().output(command[0], &command[1..])?);
     }
     // Programs on a TCX link, which tc(8) before 6.8 does not list.
     for direction in [TcAttachType::Ingress, TcAttachType::Egress] {
-        let (_, programs) = host.run(|| SchedClassifier::query_tcx(INTERFACE, direction))??;
+        let (_, programs) = host.run(|| SchedClassifier::query_tcx(host.interface, direction))??;
         text += &format!("tcx {direction:?}: {:?}\n", programs.iter().map(ProgramInfo::id).collect::<Vec<_>>());
     }
     Ok(text)

@@ -12,7 +12,7 @@ mod socket;
 mod tables;
 
 use aya_ebpf::bindings::sk_action::SK_PASS;
-use aya_ebpf::bindings::{TC_ACT_OK, TC_ACT_SHOT, xdp_action};
+use aya_ebpf::bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC, xdp_action};
 use aya_ebpf::macros::{classifier, sk_lookup, xdp};
 use aya_ebpf::programs::{SkLookupContext, TcContext, XdpContext};
 use lb_common::path::hot;
@@ -21,30 +21,51 @@ use lb_common::path::tables::Tables as _;
 use lb_common::path::verdict::{Action, Verdict};
 use lb_common::wire::way;
 
-use packet::{SkbPacket, XdpPacket};
+use packet::{Many, One, SkbPacket, XdpPacket};
 use tables::KernelTables;
 
-/// Director: every frame that comes in by an interface.
-#[xdp(frags)]
-fn pivot_xdp(ctx: XdpContext) -> u32 {
-    let mut packet = XdpPacket::new(ctx.ctx);
-    match hot::run(&mut packet, &KernelTables, interface(&ctx)) {
-        Some(exit) => leave(exit),
-        None => long_way(&ctx, run::is_ipv6(&packet)),
-    }
+/// The director: every frame that comes in by an interface. Three programs, for frames in that many buffers.
+macro_rules! director {
+    ($(#[$xdp:meta])* $buffers:ty, $short:ident, $long4:ident, $long6:ident) => {
+        /// Established flows, and what is nobody's.
+        $(#[$xdp])*
+        fn $short(ctx: XdpContext) -> u32 {
+            let mut packet = XdpPacket::<$buffers>::new(ctx.ctx);
+            match hot::run(&mut packet, &KernelTables, interface(&ctx)) {
+                Some(exit) => leave(exit),
+                None => long_way(&ctx, run::is_ipv6(&packet)),
+            }
+        }
+
+        /// The long way of anything but IPv6: a program of its own, so that the short one keeps its registers, and each
+        /// its stack.
+        $(#[$xdp])*
+        fn $long4(ctx: XdpContext) -> u32 {
+            leave(run::long4(&mut XdpPacket::<$buffers>::new(ctx.ctx), &KernelTables, interface(&ctx)))
+        }
+
+        /// The long way of IPv6.
+        $(#[$xdp])*
+        fn $long6(ctx: XdpContext) -> u32 {
+            leave(run::long6(&mut XdpPacket::<$buffers>::new(ctx.ctx), &KernelTables, interface(&ctx)))
+        }
+    };
 }
 
-/// The long way of anything but IPv6: a program of its own, so that the short one keeps its registers, and each its stack.
-#[xdp(frags)]
-fn pivot_long4(ctx: XdpContext) -> u32 {
-    leave(run::long4(&mut XdpPacket::new(ctx.ctx), &KernelTables, interface(&ctx)))
-}
-
-/// The long way of IPv6.
-#[xdp(frags)]
-fn pivot_long6(ctx: XdpContext) -> u32 {
-    leave(run::long6(&mut XdpPacket::new(ctx.ctx), &KernelTables, interface(&ctx)))
-}
+director!(
+    #[xdp(frags)]
+    Many,
+    pivot_xdp,
+    pivot_long4,
+    pivot_long6
+);
+director!(
+    #[xdp]
+    One,
+    pivot_xdp_one,
+    pivot_long4_one,
+    pivot_long6_one
+);
 
 #[inline(always)]
 fn interface(ctx: &XdpContext) -> u32 {
@@ -73,11 +94,12 @@ fn leave(exit: Exit) -> u32 {
     }
 }
 
-/// Backend agent: learns the listeners of the services that run here from the connections that come in. Never drops.
+/// Backend agent: learns the listeners of the services that run here from the connections that come in. Never drops, and leaves the
+/// verdict to whoever is attached behind it.
 #[classifier]
 fn pivot_steer(ctx: TcContext) -> i32 {
     socket::learn(&SkbPacket::new(ctx));
-    TC_ACT_OK
+    TC_ACT_UNSPEC
 }
 
 /// Backend agent: hands connections to a VIP to the listener of the service that runs here. Never refuses.
@@ -94,7 +116,7 @@ fn pivot_egress(ctx: TcContext) -> i32 {
     let interface = unsafe { (*ctx.skb.skb).ifindex };
     match run::run_outgoing(&mut SkbPacket::new(ctx), &KernelTables, interface).map(Verdict::action) {
         Some(Action::Drop) => TC_ACT_SHOT,
-        _ => TC_ACT_OK,
+        _ => TC_ACT_UNSPEC,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Packet bytes in kernel memory: the only pointer arithmetic there is, each access checked against the packet's end.
 
+use core::marker::PhantomData;
+
 use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len};
 use aya_ebpf::programs::TcContext;
@@ -12,60 +14,84 @@ fn within<T: Header>((data, end): (usize, usize), offset: u32) -> Option<*mut T>
     if header + size_of::<T>() > end { None } else { Some(header as *mut T) }
 }
 
-/// A frame at the XDP hook.
-pub(crate) struct XdpPacket(*mut xdp_md);
+/// How many buffers a frame may be spread over.
+pub(crate) trait Buffers {
+    /// The frame's length over all of them.
+    fn whole(ctx: *mut xdp_md) -> u64;
+}
 
-impl XdpPacket {
-    /// The frame of this context.
-    #[inline(always)]
-    pub(crate) fn new(ctx: *mut xdp_md) -> Self {
-        Self(ctx)
-    }
+/// Any number (Linux 5.18): jumbo frames.
+pub(crate) struct Many;
 
+impl Buffers for Many {
     #[inline(always)]
-    fn bounds(&self) -> (usize, usize) {
-        // SAFETY: a valid context; its fields change when the packet is cut or grows, hence are read each time.
-        unsafe { ((*self.0).data as usize, (*self.0).data_end as usize) }
-    }
-
-    /// Its length over all buffers that a jumbo frame is spread over.
-    #[inline(always)]
-    fn whole(&self) -> u64 {
+    fn whole(ctx: *mut xdp_md) -> u64 {
         // SAFETY: a valid context.
-        unsafe { bpf_xdp_get_buff_len(self.0) }
+        unsafe { bpf_xdp_get_buff_len(ctx) }
     }
 }
 
-impl Packet for XdpPacket {
+/// One: what older kernels hand to XDP.
+pub(crate) struct One;
+
+impl Buffers for One {
+    #[inline(always)]
+    fn whole(ctx: *mut xdp_md) -> u64 {
+        let (data, end) = bounds(ctx);
+        (end - data) as u64
+    }
+}
+
+#[inline(always)]
+fn bounds(ctx: *mut xdp_md) -> (usize, usize) {
+    // SAFETY: a valid context; its fields change when the packet is cut or grows, hence are read each time.
+    unsafe { ((*ctx).data as usize, (*ctx).data_end as usize) }
+}
+
+/// A frame at the XDP hook.
+pub(crate) struct XdpPacket<B> {
+    ctx: *mut xdp_md,
+    buffers: PhantomData<B>,
+}
+
+impl<B: Buffers> XdpPacket<B> {
+    /// The frame of this context.
+    #[inline(always)]
+    pub(crate) fn new(ctx: *mut xdp_md) -> Self {
+        Self { ctx, buffers: PhantomData }
+    }
+}
+
+impl<B: Buffers> Packet for XdpPacket<B> {
     #[inline(always)]
     fn holds(&self, len: u32) -> bool {
-        let (data, end) = self.bounds();
-        end - data >= len as usize || self.whole() >= u64::from(len)
+        let (data, end) = bounds(self.ctx);
+        end - data >= len as usize || B::whole(self.ctx) >= u64::from(len)
     }
 
     #[inline(always)]
     fn header<T: Header>(&self, offset: u32) -> Option<&T> {
         // SAFETY: within the packet as checked; a Header has alignment 1 and accepts every bit pattern.
-        within(self.bounds(), offset).map(|header| unsafe { &*header })
+        within(bounds(self.ctx), offset).map(|header| unsafe { &*header })
     }
 
     #[inline(always)]
     fn header_mut<T: Header>(&mut self, offset: u32) -> Option<&mut T> {
         // SAFETY: as in `header`; the frame is this program's alone until it returns.
-        within(self.bounds(), offset).map(|header| unsafe { &mut *header })
+        within(bounds(self.ctx), offset).map(|header| unsafe { &mut *header })
     }
 
     #[inline(always)]
     fn truncate(&mut self, len: u32) -> bool {
-        let delta = len as i32 - self.whole() as i32;
+        let delta = len as i32 - B::whole(self.ctx) as i32;
         // SAFETY: a valid context; references into the packet ended with the mutable borrow.
-        delta == 0 || delta < 0 && unsafe { bpf_xdp_adjust_tail(self.0, delta) } == 0
+        delta == 0 || delta < 0 && unsafe { bpf_xdp_adjust_tail(self.ctx, delta) } == 0
     }
 
     #[inline(always)]
     fn grow(&mut self, len: u32) -> bool {
         // SAFETY: as in `truncate`.
-        unsafe { bpf_xdp_adjust_head(self.0, -(len as i32)) == 0 }
+        unsafe { bpf_xdp_adjust_head(self.ctx, -(len as i32)) == 0 }
     }
 }
 

@@ -91,18 +91,16 @@ fn this_host_passes_the_preflight() {
 
 /// The kernel's own disguise for programs that cannot bear new version numbers.
 #[test]
-fn an_old_kernel_is_refused() {
+fn a_kernel_is_judged_by_what_it_does_not_by_its_number() {
     require_root();
     let disguised = std::thread::spawn(|| {
         const UNAME26: u64 = 0x0002_0000;
         // SAFETY: personality(2) takes no pointer, and changes this thread only.
         assert!(unsafe { libc::personality(UNAME26) } >= 0);
+        assert!(rustix::system::uname().release().to_bytes().starts_with(b"2.6."));
         preflight::check()
     });
-    let problems = disguised.join().unwrap().unwrap_err();
-    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
-    assert_eq!(problem.kind, preflight::ProblemKind::Kernel);
-    assert!(problem.message.starts_with("kernel 2.6."), "{problem}");
+    assert_eq!(disguised.join().unwrap(), Ok(()));
 }
 
 /// Runs a test where its mounts are its own and vanish with its thread.

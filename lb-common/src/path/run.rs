@@ -241,41 +241,40 @@ fn given<F: Family, T: Tables>(
         Known::Unknown(cell) => cell,
     };
     let service = tables.service(slot.service).ok_or(Verdict::TableTorn)?;
-    let affinity = Affinity::unpack(service.affinity.get());
-    let client = match affinity {
-        Some(affinity) => Some(Client::<F>::of(tables, control, affinity, client, slot.service, destination)?),
-        None => None,
-    };
-    let given = match &client {
-        Some(client) => match client.known(tables, control, moment)? {
+    if let Some(affinity) = Affinity::unpack(service.affinity.get()) {
+        let client = Client::<F>::of(tables, control, affinity, client, slot.service, destination)?;
+        let given = match client.known(tables, control, moment)? {
             Some(given) => given,
             None => select::choose(tables, service, client.hash)?,
-        },
-        None => select::choose(tables, service, flow.place.hash())?,
-    };
-    counters.chosen.add_unshared(1);
-    if !message.resets() {
-        keep(tables, control, &flow, cell, client.as_ref(), given, counters, moment)?;
+        };
+        if !message.resets() && keep(tables, control, &flow, cell, given, counters, moment)? {
+            client.keep(tables, control, given, moment)?;
+        }
+        counters.chosen.add_unshared(1);
+        return Ok((given, true));
     }
+    let given = select::choose(tables, service, flow.place.hash())?;
+    if !message.resets() {
+        keep(tables, control, &flow, cell, given, counters, moment)?;
+    }
+    counters.chosen.add_unshared(1);
     Ok((given, true))
 }
 
-/// Keeps what a flow was given, if this CPU still takes in new ones.
+/// Keeps what a flow was given, unless this CPU takes in no more new ones; says which.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "inlined into its only caller, split off to be read")]
 fn keep<F: Family, T: Tables>(
     tables: &T,
     control: &Control,
     flow: &Flow<'_, F>,
     cell: Option<&Word>,
-    client: Option<&Client<'_, F>>,
     given: Given,
     counters: &ServiceCounters,
     moment: Moment,
-) -> Result<(), Verdict> {
+) -> Result<bool, Verdict> {
     if cell.is_none() && !admits_flow(tables, control, moment)? {
         counters.limited.add_unshared(1);
-        return Ok(());
+        return Ok(false);
     }
     let tag = flow.place.tag(Stage::New, moment.ticks.after(u32::from(control.life_new)));
     let entry = Entry::new(given.backend, given.generation, tag);
@@ -284,10 +283,7 @@ fn keep<F: Family, T: Tables>(
         Kept::Evicting => counters.evicted.add_unshared(1),
         Kept::Crowded => counters.crowded.add_unshared(1),
     }
-    match client {
-        Some(client) => client.keep(tables, control, given, moment),
-        None => Ok(()),
-    }
+    Ok(true)
 }
 
 /// Whether this CPU still takes in new flows.

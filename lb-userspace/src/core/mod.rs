@@ -5,6 +5,7 @@ pub mod config;
 pub mod controller;
 pub mod event;
 pub mod explain;
+pub mod features;
 pub mod health;
 pub mod maglev;
 pub mod plan;

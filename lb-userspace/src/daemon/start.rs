@@ -21,10 +21,11 @@ use crate::core::command::Command;
 use crate::core::config::{self, Config};
 use crate::core::controller::{AdoptedBackend, Controller};
 use crate::core::event::{Event, NextHop, Now};
+use crate::core::features::State;
 use crate::io::datapath::Datapath;
 use crate::io::instance::Instance;
 use crate::io::netlink::{Link, Netlink, NetlinkError};
-use crate::io::preflight;
+use crate::io::{features, preflight};
 use crate::tables::sizes::Sizes;
 use crate::tables::writer::Adopted;
 
@@ -40,6 +41,9 @@ pub async fn start(options: Options) -> Result<Daemon, DaemonError> {
     };
     check_host(&config, &host)?;
     preflight::check().map_err(DaemonError::Preflight)?;
+    for missing in features::decisive().iter().filter(|feature| feature.state == State::No) {
+        tracing::info!("{}", missing.alternative());
+    }
     let netlink = Netlink::connect()?;
     check(&config, &host, &netlink).await?;
 

@@ -2,7 +2,9 @@
 
 pub mod announce;
 pub mod datapath;
+pub mod features;
 pub mod instance;
+pub mod memlock;
 pub mod netlink;
 pub mod preflight;
 pub mod probe;

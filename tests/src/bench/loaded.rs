@@ -15,7 +15,7 @@ use lb_userspace::core::config::model::{Mode, Protocol, TableSizes};
 use lb_userspace::core::event::{BackendKey, Mac, NextHop};
 use lb_userspace::core::plan::{BackendImage, Image, ServiceImage, VipImage};
 use lb_userspace::core::view::BackendState;
-use lb_userspace::io::datapath::{grace, load};
+use lb_userspace::io::datapath::{grace, load, verify};
 use lb_userspace::tables::clock::Clock;
 use lb_userspace::tables::memory::Flows;
 use lb_userspace::tables::occupancy;
@@ -48,7 +48,7 @@ pub struct Fill {
 pub struct Loaded {
     _arranging: Arranging,
     writer: Writer,
-    programs: Ebpf,
+    _programs: Ebpf,
     program: PathBuf,
     _pins: TempDir,
 }
@@ -75,27 +75,15 @@ impl Loaded {
         writer.apply(&image(fill.services, fill.backends, tables.maglev))?;
         let program = pins.path().join("xdp");
         let mut programs = loaded.programs;
-        programs.program_mut("pivot_xdp").context("pivot_xdp")?.pin(&program)?;
+        programs.program_mut(loaded.buffers.director()).context("the director")?.pin(&program)?;
         let arranging = Arranging::begin(writer.memory().flows.clone(), pins.path(), clock)?;
-        Ok(Self { _arranging: arranging, writer, programs, program, _pins: pins })
+        Ok(Self { _arranging: arranging, writer, _programs: programs, program, _pins: pins })
     }
 
     /// Where its XDP program is pinned.
     #[must_use]
     pub fn program(&self) -> PathBuf {
         self.program.clone()
-    }
-
-    /// Says on standard error how many instructions of each program the verifier processed.
-    ///
-    /// # Errors
-    /// If the kernel does not say.
-    pub fn print_programs(&self) -> anyhow::Result<()> {
-        for name in load::PROGRAMS {
-            let info = self.programs.program(name).context(name)?.info()?;
-            eprintln!("{name}: {:?} instructions verified", info.verified_instruction_count());
-        }
-        Ok(())
     }
 
     /// Says on standard error what became of all packets.
@@ -106,6 +94,13 @@ impl Loaded {
                 eprintln!("{}: {packets}", verdict.name());
             }
         }
+    }
+}
+
+/// Says on standard error how many instructions of each program the verifier processed.
+pub fn print_programs() {
+    for program in verify::programs() {
+        eprintln!("{}: {:?} instructions verified", program.name, program.instructions);
     }
 }
 

@@ -10,7 +10,7 @@ use anyhow::bail;
 use clap::{Parser, Subcommand};
 use pivot_tests::bench::bpffs::Bpffs;
 use pivot_tests::bench::interrupt::Interruptible;
-use pivot_tests::bench::loaded::{Fill, Loaded};
+use pivot_tests::bench::loaded::{Fill, Loaded, print_programs};
 use pivot_tests::bench::{path, scale};
 use serde_json::Value;
 use tokio::process::Command;
@@ -109,7 +109,7 @@ fn raw(args: &Args, interruptible: &mut Interruptible) -> anyhow::Result<()> {
     let bpffs = Bpffs::mounted()?;
     let fill = Fill { services: args.services, backends: args.backends, flows: args.flows };
     let pivot = Loaded::new(&bpffs, fill)?;
-    pivot.print_programs()?;
+    print_programs();
     let mut command = Command::new(xdpbench);
     command.arg("-R").arg("-p").arg(format!("pivot={}", pivot.program().display())).args(&args.rest);
     let output = interruptible.run(&mut command)?;

@@ -9,6 +9,7 @@ mod flood;
 mod forwarding;
 mod interfaces;
 mod lifecycle;
+mod listeners;
 mod neighbours;
 mod refusals;
 mod reload;

@@ -79,8 +79,3 @@ fn root_without_privileges() {
     let powerless = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"];
     refused(&powerless, unchanged, 4, &["CAP_BPF", "CAP_NET_ADMIN"]);
 }
-
-#[test]
-fn an_old_kernel() {
-    refused(&["setarch", "--uname-2.6"], unchanged, 5, &["2.6.", "too old"]);
-}

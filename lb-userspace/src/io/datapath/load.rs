@@ -8,25 +8,17 @@ use std::sync::Arc;
 use aya::maps::{DevMap, Map, MapData, ProgramArray};
 use aya::programs::{Program, ProgramError};
 use aya::{Ebpf, EbpfError, EbpfLoader};
+use lb_common::wire::LAYOUT;
 use lb_common::wire::control::Control;
 use lb_common::wire::directory::Slot;
-use lb_common::wire::{LAYOUT, way};
 
 use super::chain;
+use super::programs::{self, Buffers};
+use crate::io::memlock;
 use crate::tables::clock::Clock;
 use crate::tables::memory::{Flows, TableMemory};
 use crate::tables::region::Region;
 use crate::tables::sizes::Sizes;
-
-/// The BPF object, built by this crate's build script.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pivot"));
-
-/// The programs of the object.
-pub const PROGRAMS: [&str; 6] =
-    ["pivot_xdp", "pivot_long4", "pivot_long6", "pivot_steer", "pivot_egress", "pivot_listen"];
-
-/// Programs of the long way and their places in `WAYS`.
-const LONG_WAYS: [(&str, u32); 2] = [("pivot_long4", way::LONG4), ("pivot_long6", way::LONG6)];
 
 /// Why the data path cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +70,8 @@ pub enum LoadError {
 pub struct Loaded {
     /// Programs, ready to be attached.
     pub programs: Ebpf,
+    /// Which of them.
+    pub buffers: Buffers,
     /// Tables; moved into the writer.
     pub memory: TableMemory,
     /// The interfaces that frames may leave by, for the kernel.
@@ -142,7 +136,8 @@ fn load_over(pins: &Path, wanted: &Sizes, clock: Clock, adopted: Option<&Control
     for (name, elements) in sizes.by_map() {
         loader.map_max_entries(name, elements);
     }
-    let mut programs = loader.load(OBJECT)?;
+    memlock::raise();
+    let mut programs = loader.load(programs::OBJECT)?;
     let mut memory = map_tables(&mut programs, &sizes)?;
     if adopted.is_none() {
         for index in 0..memory.directory.len() {
@@ -150,12 +145,13 @@ fn load_over(pins: &Path, wanted: &Sizes, clock: Clock, adopted: Option<&Control
         }
         memory.control.write(0, sizes.control(clock));
     }
-    for name in PROGRAMS {
+    let buffers = Buffers::of_kernel();
+    for name in buffers.programs() {
         load_program(&mut programs, name)?;
     }
     let ways = programs.take_map("WAYS").ok_or_else(|| map_error("WAYS", &"not in the object"))?;
     let mut ways = ProgramArray::try_from(ways).map_err(|e| map_error("WAYS", &e))?;
-    for (name, place) in LONG_WAYS {
+    for (name, place) in buffers.long_ways() {
         // Programs that an earlier pivotd attached go on with these at once: the tables are the same.
         let program = programs.program(name).ok_or_else(|| map_error("WAYS", &"a program is missing"))?;
         let fd = program.fd().map_err(|source| LoadError::Program { name, source: Box::new(source) })?;
@@ -163,7 +159,7 @@ fn load_over(pins: &Path, wanted: &Sizes, clock: Clock, adopted: Option<&Control
     }
     let egress = programs.take_map("EGRESS").ok_or_else(|| map_error("EGRESS", &"not in the object"))?;
     let egress = DevMap::try_from(egress).map_err(|e| map_error("EGRESS", &e))?;
-    Ok(Loaded { programs, memory, egress, sizes, adopted: adopted.is_some() })
+    Ok(Loaded { programs, buffers, memory, egress, sizes, adopted: adopted.is_some() })
 }
 
 fn load_program(programs: &mut Ebpf, name: &'static str) -> Result<(), LoadError> {

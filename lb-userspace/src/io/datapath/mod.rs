@@ -1,8 +1,10 @@
 //! The kernel's half of pivot: programs loaded and attached, maps pinned and mapped.
 //!
+//! - [`programs`]: the BPF object and what is in it.
 //! - [`load`]: makes the maps or adopts pinned ones, loads the programs over them.
 //! - [`attach`]: pinned links, replaced in place when a new daemon takes over.
 //! - [`grace`]: waits until no packet under way can still see what was replaced.
+//! - [`verify`]: what the kernel's verifier says of each program.
 //! - [`inspect`]: what is in the maps, decoded for people.
 //! - [`flows`]: the flow table, decoded for people.
 
@@ -11,6 +13,8 @@ pub mod flows;
 pub mod grace;
 pub mod inspect;
 pub mod load;
+pub mod programs;
+pub mod verify;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -22,6 +26,7 @@ use aya::maps::{DevMap, MapData};
 
 use self::attach::{AttachError, Attached, XdpKind};
 use self::load::LoadError;
+use self::programs::Buffers;
 use super::netlink::Link;
 use crate::core::plan::Image;
 use crate::tables::clock::Clock;
@@ -31,6 +36,7 @@ use crate::tables::writer::{Adopted, TableError, Writer};
 /// Loaded programs, written tables, attached interfaces. Dropping it leaves everything pinned and at work.
 pub struct Datapath {
     programs: Ebpf,
+    buffers: Buffers,
     pins: PathBuf,
     attached: BTreeMap<String, Interface>,
     /// Whether connections to VIPs are handed to listeners of this namespace.
@@ -91,6 +97,7 @@ impl Datapath {
         };
         Ok(Self {
             programs: loaded.programs,
+            buffers: loaded.buffers,
             pins: pins.to_owned(),
             attached: BTreeMap::new(),
             listening: false,
@@ -134,7 +141,7 @@ impl Datapath {
             attach::attach_listen(&mut self.programs, &self.pins)?;
             self.listening = true;
         }
-        let attached = attach::attach(&mut self.programs, &self.pins, &link)?;
+        let attached = attach::attach(&mut self.programs, self.buffers, &self.pins, &link)?;
         self.attached.insert(link.name.clone(), Interface { xdp: attached.xdp, link, attached });
         Ok(())
     }
@@ -164,9 +171,9 @@ impl Datapath {
     pub fn detach_strangers(&self) {
         let ours: Vec<&str> = self.attached.keys().map(String::as_str).collect();
         for pin in attach::strangers(&self.pins, &ours) {
-            match std::fs::remove_file(&pin) {
+            match attach::detach_pin(&pin) {
                 Ok(()) => tracing::info!("detached what an earlier pivotd had left: {}", pin.display()),
-                Err(error) => tracing::error!("cannot remove {}: {error}", pin.display()),
+                Err(error) => tracing::error!("pin {}: {error}", pin.display()),
             }
         }
     }

@@ -15,6 +15,7 @@ use aya::programs::Program;
 use lb_common::path::verdict::Action;
 use lb_userspace::core::config::model::TableSizes;
 use lb_userspace::io::datapath::load::{self, Loaded};
+use lb_userspace::io::datapath::programs::{Buffers, EGRESS};
 use lb_userspace::tables::clock::Clock;
 use lb_userspace::tables::memory::{Flows, TableMemory};
 use lb_userspace::tables::region::Region;
@@ -40,6 +41,7 @@ pub(crate) struct Kernel {
 /// Programs over maps of some sizes. Verifying them takes longer than most cases do, so they are used again.
 struct Programs {
     object: Ebpf,
+    buffers: Buffers,
     /// Held so that the kernel does not empty it: it empties a table of programs once nobody has it open or pinned.
     _ways: MapData,
 }
@@ -64,23 +66,18 @@ impl Kernel {
         Self { programs: Some(programs), sizes, writer: writer_over(memory, clock) }
     }
 
-    /// Instructions that the verifier went through, by program.
-    pub(crate) fn instructions_verified(&self) -> Vec<(&'static str, u32)> {
-        let count = |name| {
-            let info = self.program(name).info().unwrap_or_else(|error| panic!("{name}: {error}"));
-            info.verified_instruction_count().expect("Linux 5.16 or newer tells what the verifier did")
-        };
-        load::PROGRAMS.map(|name| (name, count(name))).to_vec()
-    }
-
-    fn program(&self, name: &str) -> &Program {
+    fn program(&self, hook: Hook) -> &Program {
         let programs = self.programs.as_ref().expect("given back when dropped");
+        let name = match hook {
+            Hook::Incoming => programs.buffers.director(),
+            Hook::Outgoing => EGRESS,
+        };
         programs.object.program(name).unwrap_or_else(|| panic!("{name} is not in the object"))
     }
 
     /// The kernel's errno when it refuses to run a program over so short a frame.
     pub(crate) fn refusal(&self, frame: &[u8]) -> Option<i32> {
-        let program = self.program(Hook::Incoming.program()).fd().expect("loaded");
+        let program = self.program(Hook::Incoming).fd().expect("loaded");
         test_run(program.as_fd(), frame).err().and_then(|error| error.raw_os_error())
     }
 }
@@ -101,13 +98,13 @@ impl Programs {
         mount_bpffs();
         let pins = tempfile::Builder::new().prefix("pivot-frames-").tempdir_in(BPFFS).expect(BPFFS);
         let loaded = load::load(pins.path(), sizes, clock).unwrap_or_else(|error| panic!("{error}"));
-        let Loaded { programs: object, mut egress, .. } = loaded;
+        let Loaded { programs: object, buffers, mut egress, .. } = loaded;
         let ways = MapData::from_pin(pins.path().join("WAYS")).expect("pinned by the loader");
         // Where frames really go does not matter to BPF_PROG_TEST_RUN, but that they can.
         egress.set(1, LOOPBACK, None, 0).expect("port 1 of the devmap");
         // Descriptors keep maps and programs alive: nothing can be left behind from here on.
         pins.close().expect("removing the pins");
-        Self { object, _ways: ways }
+        Self { object, buffers, _ways: ways }
     }
 
     /// The tables as the loader leaves them, whatever another case did to them.
@@ -171,7 +168,7 @@ impl Side for Kernel {
     }
 
     fn run(&mut self, hook: Hook, frame: &[u8], _now: u64) -> Outcome {
-        let program = self.program(hook.program()).fd().expect("loaded");
+        let program = self.program(hook).fd().expect("loaded");
         let (code, bytes) = test_run(program.as_fd(), frame)
             .unwrap_or_else(|error| panic!("BPF_PROG_TEST_RUN of {} bytes: {error}", frame.len()));
         Outcome { action: action(hook, code), bytes }
@@ -198,10 +195,10 @@ fn action(hook: Hook, code: u32) -> Action {
         (Hook::Incoming, 2) => Action::Pass,
         (Hook::Incoming, 3) => Action::Transmit,
         (Hook::Incoming, 4) => Action::Redirect,
-        // TC_ACT_OK and TC_ACT_SHOT.
-        (Hook::Outgoing, 0) => Action::Pass,
+        // TC_ACT_UNSPEC, which leaves the frame to whoever comes next, and TC_ACT_SHOT.
+        (Hook::Outgoing, u32::MAX) => Action::Pass,
         (Hook::Outgoing, 2) => Action::Drop,
-        _ => panic!("{} returned {code}", hook.program()),
+        _ => panic!("the program of {hook:?} returned {code}"),
     }
 }
 

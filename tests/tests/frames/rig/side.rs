@@ -29,16 +29,6 @@ pub(crate) enum Hook {
     Outgoing,
 }
 
-impl Hook {
-    /// The program there.
-    pub(crate) const fn program(self) -> &'static str {
-        match self {
-            Self::Incoming => "pivot_xdp",
-            Self::Outgoing => "pivot_egress",
-        }
-    }
-}
-
 /// What became of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outcome {

@@ -162,8 +162,12 @@ impl Scene {
     #[must_use]
     pub fn image(&self) -> Image {
         let vips = VIPS.iter().enumerate().filter(|(i, _)| self.has_vip(*i));
-        let vips =
-            vips.map(|(_, vip)| VipImage { name: vip.to_string(), address: *vip, held: self.vip(*vip) == Some(true) });
+        let vips = vips.map(|(_, vip)| VipImage {
+            name: vip.to_string(),
+            address: *vip,
+            interface: INTERFACES[0].1.to_owned(),
+            held: self.vip(*vip) == Some(true),
+        });
         let services = self.services().map(|(endpoint, backends)| self.service_image(endpoint, &backends));
         Image { services: services.collect(), vips: vips.collect() }
     }

@@ -79,6 +79,7 @@ fn outlive_a_leg(device: Device) {
         let report = load.stop().unwrap();
         let outside = report.failures().filter(|outcome| !in_failover(outcome.at)).count();
         assert_eq!(outside, 0, "{}{}", report.summary(), served.verdicts());
+        assert_eq!(report.backends().len(), 3, "{}", report.summary());
         println!("{device:?}: {}", report.summary());
     }
 }

@@ -67,6 +67,9 @@ impl Served {
     /// Short connections.
     pub(crate) fn assert_serves_web(&self, family: Family) {
         let client = self.cluster.client();
+        // Where nothing is answered, that need not be found out 150 times.
+        let first = client.load(Load::to(web(family)).requests(8)).unwrap();
+        assert_eq!(first.failed(), 0, "{family}: {}{}", first.summary(), self.verdicts());
         let report = client.load(Load::to(web(family)).requests(150).padded(3000)).unwrap();
         assert_eq!((report.requests(), report.failed()), (150, 0), "{family}: {}{}", report.summary(), self.verdicts());
         assert_eq!(report.backends().len(), 3, "{family}: {}", report.summary());

@@ -9,6 +9,7 @@
 //! - [`flows`]: the flow table, decoded for people.
 
 pub mod attach;
+mod exits;
 pub mod flows;
 pub mod grace;
 pub mod inspect;
@@ -25,6 +26,7 @@ use aya::maps::xdp::XdpMapError;
 use aya::maps::{DevMap, MapData};
 
 use self::attach::{AttachError, Attached, XdpKind};
+use self::exits::Facts;
 use self::load::LoadError;
 use self::programs::Buffers;
 use super::netlink::Link;
@@ -39,6 +41,8 @@ pub struct Datapath {
     buffers: Buffers,
     pins: PathBuf,
     attached: BTreeMap<String, Interface>,
+    /// Interfaces that are to run XDP in generic mode, and the one on whose account.
+    held_back: BTreeMap<String, String>,
     /// Whether connections to VIPs are handed to listeners of this namespace.
     listening: bool,
     writer: Writer,
@@ -56,6 +60,8 @@ pub struct Interface {
     pub link: Link,
     /// How XDP runs there.
     pub xdp: XdpKind,
+    /// Indexes of its legs, if it is a bond.
+    pub legs: Vec<u32>,
     attached: Attached,
 }
 
@@ -100,6 +106,7 @@ impl Datapath {
             buffers: loaded.buffers,
             pins: pins.to_owned(),
             attached: BTreeMap::new(),
+            held_back: BTreeMap::new(),
             listening: false,
             writer,
             egress: loaded.egress,
@@ -141,8 +148,9 @@ impl Datapath {
             attach::attach_listen(&mut self.programs, &self.pins)?;
             self.listening = true;
         }
-        let attached = attach::attach(&mut self.programs, self.buffers, &self.pins, &link)?;
-        self.attached.insert(link.name.clone(), Interface { xdp: attached.xdp, link, attached });
+        let held_back = self.held_back.contains_key(&link.name);
+        let attached = attach::attach(&mut self.programs, self.buffers, &self.pins, &link, held_back)?;
+        self.attached.insert(link.name.clone(), Interface { xdp: attached.xdp, link, legs: Vec::new(), attached });
         Ok(())
     }
 
@@ -157,13 +165,24 @@ impl Datapath {
         Ok(())
     }
 
+    /// Has frames that come in by the legs of a bond taken for the bond's: `legs` are all that it has now.
+    ///
+    /// # Errors
+    /// [`TableError`].
+    pub fn set_legs(&mut self, bond: &str, legs: Vec<u32>) -> Result<(), TableError> {
+        let Some(bond) = self.attached.get_mut(bond) else { return Ok(()) };
+        let before = std::mem::replace(&mut bond.legs, legs);
+        before.iter().filter(|leg| !bond.legs.contains(leg)).for_each(|leg| self.writer.remove_link(*leg));
+        bond.legs.iter().try_for_each(|leg| self.writer.set_leg(&bond.link.name, *leg, bond.link.index))
+    }
+
     /// Detaches the programs from an interface. Idempotent.
     ///
     /// # Errors
     /// [`AttachError`] if a pin cannot be removed.
     pub fn detach(&mut self, interface: &str) -> Result<(), AttachError> {
         let Some(mut interface) = self.attached.remove(interface) else { return Ok(()) };
-        self.writer.remove_link(interface.link.index);
+        interface.legs.iter().chain([&interface.link.index]).for_each(|index| self.writer.remove_link(*index));
         interface.attached.detach()
     }
 
@@ -183,7 +202,30 @@ impl Datapath {
     /// # Errors
     /// [`TableError`]; the tables are as they were.
     pub fn apply(&mut self, image: &Image) -> Result<(), TableError> {
-        self.writer.apply(image)
+        self.writer.apply(image)?;
+        self.hold_back(image);
+        Ok(())
+    }
+
+    /// Has interfaces run XDP in generic mode from now on if packets for the image's backends could not leave otherwise.
+    fn hold_back(&mut self, image: &Image) {
+        let facts = |(name, interface): (&String, &Interface)| {
+            let closed = interface.xdp == XdpKind::Generic && !self.held_back.contains_key(name);
+            (name.clone(), Facts { index: interface.link.index, below: interface.link.below, closed })
+        };
+        for (name, exit) in exits::held_back(image, &self.attached.iter().map(facts).collect()) {
+            let earlier = self.held_back.insert(name.clone(), exit.clone());
+            let native = self.attached.get_mut(&name).filter(|interface| interface.xdp == XdpKind::Native);
+            let (None, Some(interface)) = (earlier, native) else { continue };
+            tracing::warn!(
+                interface = name,
+                "backends are reached by {exit}, which takes no frames from native XDP: generic mode, several times slower"
+            );
+            match attach::make_generic(&mut self.programs, self.buffers, &self.pins, &interface.link) {
+                Ok(()) => interface.xdp = XdpKind::Generic,
+                Err(error) => tracing::error!("{error}"),
+            }
+        }
     }
 
     /// Interfaces with programs attached, by name.

@@ -23,6 +23,10 @@ pub struct Link {
     pub up: bool,
     /// Driver kind as `ip -d link` shows it ("veth", "bond", "vlan"); `None` for hardware.
     pub kind: Option<String>,
+    /// Index of the interface that it is a part of: a bond's leg, a bridge's port.
+    pub master: Option<u32>,
+    /// Index of the interface whose tagged frames it gets, if it is a VLAN device.
+    pub below: Option<u32>,
     /// Whether an XDP program is attached in generic mode, after the driver.
     pub xdp_generic: bool,
 }
@@ -59,6 +63,15 @@ impl Netlink {
         }
     }
 
+    /// The interfaces that are parts of another one.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub async fn parts_of(&self, index: u32) -> Result<Vec<Link>, NetlinkError> {
+        let links = self.links().await?;
+        Ok(links.iter().filter_map(Link::of).filter(|link| link.master == Some(index)).collect())
+    }
+
     /// All interfaces, Ethernet or not.
     pub(super) async fn links(&self) -> Result<Vec<LinkMessage>, NetlinkError> {
         let links = self.handle.link().get().execute();
@@ -73,6 +86,12 @@ impl Netlink {
 }
 
 impl Link {
+    /// Whether it is a bond.
+    #[must_use]
+    pub fn is_bond(&self) -> bool {
+        self.kind.as_deref() == Some("bond")
+    }
+
     /// What the kernel says of an interface; `None` if it carries no Ethernet frames.
     pub(super) fn of(message: &LinkMessage) -> Option<Self> {
         if message.header.link_layer_type != LinkLayerType::Ether {
@@ -99,7 +118,16 @@ impl Link {
             LinkAttribute::Xdp(xdp) => xdp.contains(&LinkXdp::Attached(XdpAttached::SocketBuffer)),
             _ => false,
         });
-        Some(Self { index: message.header.index, name, mac, mtu: mtu.unwrap_or_default(), up, kind, xdp_generic })
+        let master = message.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::Controller(index) => Some(*index).filter(|index| *index != 0),
+            _ => None,
+        });
+        let below = message.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::Link(index) => Some(*index).filter(|_| kind.as_deref() == Some("vlan")),
+            _ => None,
+        });
+        let (index, mtu) = (message.header.index, mtu.unwrap_or_default());
+        Some(Self { index, name, mac, mtu, up, kind, master, below, xdp_generic })
     }
 }
 
@@ -135,7 +163,17 @@ mod tests {
         let mac = Mac([2, 0, 0, 0, 0, 1]);
         assert_eq!(
             found,
-            Link { index: 7, name: "eth0".into(), mac, mtu: 9000, up: false, kind: None, xdp_generic: false }
+            Link {
+                index: 7,
+                name: "eth0".into(),
+                mac,
+                mtu: 9000,
+                up: false,
+                kind: None,
+                master: None,
+                below: None,
+                xdp_generic: false
+            }
         );
     }
 

@@ -27,7 +27,7 @@ use std::net::{IpAddr, SocketAddr};
 use lb_common::net::ipv4;
 use lb_common::wire::address::Address;
 use lb_common::wire::directory::Key;
-use lb_common::wire::link::{Link, MAX_PORTS, Port, mac48};
+use lb_common::wire::link::{LEG, Link, MAX_PORTS, Port, mac48};
 
 use self::books::Books;
 use self::step::Step;
@@ -167,7 +167,8 @@ impl Writer {
         if let Some(number) = self.books.ports.get(name) {
             return Ok(*number);
         }
-        if let Some(earlier) = self.memory.links.get(index as usize).and_then(attached) {
+        let itself = |link: &&Link| link.port.get() & LEG == 0;
+        if let Some(earlier) = self.memory.links.get(index as usize).filter(itself).and_then(attached) {
             return Ok(earlier.number);
         }
         let free = (0..MAX_PORTS as u8).find(|number| !taken.contains(number));
@@ -188,6 +189,20 @@ impl Writer {
             link.port.set(0);
             link.address.set(0);
         }
+    }
+
+    /// Has the packet path take frames that come in by a leg of a bond for the bond's; again whenever the bond's facts change.
+    ///
+    /// # Errors
+    /// [`TableError::Interface`] for an index beyond the table.
+    pub fn set_leg(&mut self, name: &str, leg: u32, bond: u32) -> Result<(), TableError> {
+        let links = &self.memory.links;
+        let Some(record) = links.get(leg as usize) else {
+            return Err(TableError::Interface { name: name.to_owned(), index: leg });
+        };
+        let of_bond = links.get(bond as usize).map(|bond| bond.port.get()).filter(|port| *port != 0);
+        record.port.set(of_bond.map_or(0, |port| port | LEG));
+        Ok(())
     }
 
     /// Sets how many new flows each CPU puts into the flow table in a second; 0: any number.

@@ -91,6 +91,38 @@ fn a_port_that_an_adopted_backend_is_reached_by_is_not_given_to_another_interfac
 }
 
 #[test]
+fn a_frame_that_comes_in_by_a_leg_of_a_bond_is_the_bonds() {
+    const LEG_OF_IT: u32 = 7;
+    let mut writer = writer(8, 16);
+    writer.apply(&reached_by("eth0")).unwrap();
+    let by_leg = |writer: &Writer| run::run(&mut segment(1, 1, 80, SYN), writer.memory(), LEG_OF_IT).verdict;
+    assert_eq!(by_leg(&writer), Verdict::OtherHost);
+    writer.set_leg("eth0", LEG_OF_IT, INTERFACE).unwrap();
+    assert_eq!(by_leg(&writer), Verdict::Forwarded, "out of the bond, whichever leg the kernel takes");
+    writer.set_link("eth0", INTERFACE, SECOND, None).unwrap();
+    assert_eq!(by_leg(&writer), Verdict::Forwarded, "for the MAC that the bond had");
+    writer.set_leg("eth0", LEG_OF_IT, INTERFACE).unwrap();
+    assert_eq!(by_leg(&writer), Verdict::OtherHost, "the bond has another MAC");
+    writer.remove_link(LEG_OF_IT);
+    assert_eq!(link(&writer, LEG_OF_IT), Port { mac48: 0, number: 0 });
+    let error = writer.set_leg("eth0", u32::MAX, INTERFACE).unwrap_err();
+    assert!(error.to_string().contains("\"eth0\""), "{error}");
+}
+
+#[test]
+fn a_leg_is_not_taken_for_its_bond_after_adoption() {
+    let mut writer = writer(8, 16);
+    for leg in [1, 7] {
+        writer.set_leg("eth0", leg, INTERFACE).unwrap();
+    }
+    writer.apply(&reached_by("eth0")).unwrap();
+    let (mut adopted, found) = Writer::adopt(writer.memory, CLOCK, Box::new(|| Ok(())));
+    assert_eq!(found[0].next_hop, Some((INTERFACE, mac(80, 1))));
+    assert_eq!(adopted.set_link("eth1", 7, SECOND, None), Ok(1), "a leg that is an interface of its own now");
+    assert_eq!(adopted.set_link("eth0", INTERFACE, OWN, None), Ok(0));
+}
+
+#[test]
 fn more_interfaces_than_ports_are_refused_by_name() {
     let mut writer = writer(8, 16);
     for number in 1..MAX_PORTS {

@@ -81,13 +81,14 @@ fn sent_to(served: &Served, family: Family) -> BTreeMap<String, Vec<u64>> {
     sent
 }
 
-/// Frames that each receive queue of the holder's card has handed on since it was made.
+/// Frames that each receive queue of the holder's card has shown to XDP: `rx2_xdp_packets`, or `rx_queue_2_xdp_packets`
+/// before Linux 6.9.
 fn frames_by_queue(lab: &Lab) -> Vec<u64> {
     let statistics = lab.node(HOLDER).netns().output("ethtool", &["-S", "eth0"]).unwrap();
     let packets = |line: &str| {
         let (name, count) = line.trim().split_once(": ")?;
-        let queue = name.strip_prefix("rx")?.strip_suffix("_packets")?.trim_start_matches("_queue_");
-        let _number: u32 = queue.trim_end_matches('_').parse().ok()?;
+        let queue = name.strip_prefix("rx")?.strip_suffix("_xdp_packets")?.trim_start_matches("_queue_");
+        let _number: u32 = queue.parse().ok()?;
         count.parse().ok()
     };
     statistics.lines().filter_map(packets).collect()

@@ -1,4 +1,4 @@
-//! The commands a person types: `cargo xtask setup | demo | test | bench | bpf`.
+//! The commands a person types: `cargo xtask setup | demo | test | vm | bench | bpf`.
 //!
 //! Each command first makes sure that what it needs is on the machine (`setup`), then builds and runs. Standard output
 //! belongs to what is run; everything xtask itself has to say goes to standard error.
@@ -6,11 +6,13 @@
 mod bench;
 mod bpf;
 mod cargo;
+mod command;
 mod demo;
 mod setup;
 mod test;
 #[path = "../../lb-userspace/build/toolchain.rs"]
 mod toolchain;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,8 @@ enum Command {
     Demo(demo::Options),
     /// Run the tests.
     Test(test::Options),
+    /// Run tests on other kernels, in a virtual machine.
+    Vm(vm::Options),
     /// Measure what pivot costs.
     Bench(bench::Options),
     /// Run a cargo command (clippy, check, build) on the BPF crate, with its toolchain and for its target.
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         Command::Setup(options) => setup::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Demo(options) => demo::run(&options),
         Command::Test(options) => test::run(&options),
+        Command::Vm(options) => vm::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Bpf(options) => bpf::run(&options),
     };

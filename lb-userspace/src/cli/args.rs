@@ -11,7 +11,8 @@ use crate::io::instance::check_name;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  refused or failed: an unknown backend, a configuration with errors, pivotd does not answer
+  1  refused or failed: an unknown backend, a configuration with errors, pivotd does not answer;
+     'pivot doctor' found a problem
   2  wrong usage
   3  pivotd is not running
   4  no permission to use its socket
@@ -20,6 +21,7 @@ Exit codes:
 Environment:
   PIVOT_INSTANCE  the instance, where --instance is not given
   PIVOT_SOCKET    the socket, where neither --socket nor --instance is given
+  PIVOT_CONFIG    the configuration file, where 'pivot doctor' is given no --config
   NO_COLOR        if set and not empty, no colour is used";
 
 /// See and steer pivotd, the packet-level load balancer on this host.
@@ -55,6 +57,19 @@ pub(super) enum Command {
     /// What pivotd is asked.
     #[command(flatten)]
     Ask(DaemonCommand),
+    /// Look at this host, and say what keeps pivot from working well here and what to do about it
+    ///
+    /// pivotd need not run, and nothing is changed. Without root, some things cannot be looked at; it says which. Exits with
+    /// 1 if there is a problem: something without which pivot does not work. Notes and warnings are none.
+    Doctor {
+        /// Configuration file whose interfaces are looked at [default: /etc/pivot/pivot.toml, if it is there]
+        #[arg(long, value_name = "FILE", env = "PIVOT_CONFIG", hide_env = true)]
+        config: Option<PathBuf>,
+        /// Interface to look at, instead of those of the configuration; may be given again [default: without a
+        /// configuration, all that lead to other hosts]
+        #[arg(long, value_name = "NAME")]
+        interface: Vec<String>,
+    },
     /// Work with configuration files
     Config {
         /// What to do with one.

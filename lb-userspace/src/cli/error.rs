@@ -46,6 +46,9 @@ pub(super) enum CliError {
     /// Standard output cannot be written, for another reason than that nobody reads it.
     #[error("cannot write to standard output: {0}")]
     Unwritable(std::io::Error),
+    /// This host cannot be looked at.
+    #[error("cannot look at this host: {0}")]
+    Blind(String),
     /// The system has nothing to run us with.
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
@@ -79,9 +82,12 @@ impl CliError {
             Self::Usage(_) => USAGE,
             Self::NotRunning { .. } => NOT_RUNNING,
             Self::Client(ClientError::Denied { .. }) => DENIED,
-            Self::Client(_) | Self::Refused(_) | Self::Unreadable { .. } | Self::Unwritable(_) | Self::Runtime(_) => {
-                FAILED
-            }
+            Self::Client(_)
+            | Self::Refused(_)
+            | Self::Unreadable { .. }
+            | Self::Unwritable(_)
+            | Self::Blind(_)
+            | Self::Runtime(_) => FAILED,
         }
     }
 
@@ -96,7 +102,7 @@ impl CliError {
             }
             Self::Client(_) => ("connection", [].as_slice()),
             Self::Unreadable { .. } => ("unreadable", [].as_slice()),
-            Self::Unwritable(_) | Self::Runtime(_) => ("internal", [].as_slice()),
+            Self::Unwritable(_) | Self::Blind(_) | Self::Runtime(_) => ("internal", [].as_slice()),
         };
         json!({"error": {"kind": kind, "message": self.to_string(), "details": details}})
     }

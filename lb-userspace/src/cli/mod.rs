@@ -5,6 +5,7 @@
 
 mod args;
 mod check;
+mod doctor;
 mod error;
 pub mod human;
 mod output;

@@ -2,6 +2,7 @@
 
 use super::args::{Args, Command, ConfigCommand, DaemonCommand, MapsCommand};
 use super::check::check;
+use super::doctor::doctor;
 use super::error::{CliError, DEGRADED, OK};
 use super::output::Output;
 use super::render;
@@ -15,6 +16,7 @@ use crate::core::view::{BackendView, DrainView, ServiceView};
 pub(super) fn run(args: Args) -> Result<u8, CliError> {
     let output = Output::new(args.json);
     let command = match args.command {
+        Command::Doctor { config, interface } => return doctor(config.as_deref(), interface, output),
         Command::Config { command: ConfigCommand::Check { file } } => return check(&file, output).map(|()| OK),
         Command::Ask(command) => command,
     };

@@ -2,6 +2,11 @@
 
 use serde::Serialize;
 
+/// Name of the feature that jumbo frames need with native XDP.
+pub const SEVERAL_BUFFERS: &str = "XDP over several buffers";
+/// Name of the feature without which locked memory is limited.
+pub const CGROUP_MEMORY: &str = "BPF memory by control group";
+
 /// Whether a feature is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -29,7 +34,7 @@ pub struct Feature {
     pub state: State,
     /// What it is for, or why it could not be tried.
     pub detail: String,
-    /// What pivot does instead; only where it is not there.
+    /// What pivot does instead, where it is not there; `None` there: it cannot do without.
     pub instead: Option<&'static str>,
 }
 
@@ -38,6 +43,12 @@ impl Feature {
     #[must_use]
     pub fn of(name: &'static str, state: State, purpose: &str, instead: &'static str) -> Self {
         Self { name, state, detail: purpose.to_owned(), instead: (state == State::No).then_some(instead) }
+    }
+
+    /// A feature that pivot cannot do without.
+    #[must_use]
+    pub fn required(name: &'static str, state: State, purpose: &str) -> Self {
+        Self { name, state, detail: purpose.to_owned(), instead: None }
     }
 
     /// What is not there and what is done about it, in a line.
@@ -63,12 +74,20 @@ pub struct ProgramReport {
 }
 
 /// What is known of a kernel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Kernel {
     /// Features.
     pub features: Vec<Feature>,
-    /// Programs that this kernel is given.
+    /// Programs that this kernel is given; empty if none could be tried.
     pub programs: Vec<ProgramReport>,
+}
+
+impl Kernel {
+    /// Whether a feature was tried and is not there.
+    #[must_use]
+    pub fn lacks(&self, name: &str) -> bool {
+        self.features.iter().any(|feature| feature.name == name && feature.state == State::No)
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod command;
 pub mod config;
 pub mod controller;
+pub mod doctor;
 pub mod event;
 pub mod explain;
 pub mod features;

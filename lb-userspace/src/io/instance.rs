@@ -219,7 +219,7 @@ fn remove_tree(path: &Path) -> Result<(), InstanceError> {
 }
 
 /// The directory that holds every instance's pin directory.
-fn shared_pin_dir(bpffs_root: &Path) -> PathBuf {
+pub(in crate::io) fn shared_pin_dir(bpffs_root: &Path) -> PathBuf {
     bpffs_root.join("pivot")
 }
 
@@ -231,9 +231,17 @@ fn turn(bpffs_root: &Path) -> io::Result<File> {
     Ok(turn)
 }
 
+/// Whether bpffs is mounted there.
+///
+/// # Errors
+/// There is no such directory, or it cannot be looked at.
+pub fn is_bpffs(root: &Path) -> io::Result<bool> {
+    Ok(rustix::fs::statfs(root)?.f_type as u64 == BPF_FS_MAGIC)
+}
+
 /// Mounts bpffs unless it is mounted.
 fn mount_bpffs(root: &Path) -> io::Result<()> {
-    if rustix::fs::statfs(root)?.f_type as u64 == BPF_FS_MAGIC {
+    if is_bpffs(root)? {
         return Ok(());
     }
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;

@@ -2,6 +2,7 @@
 
 pub mod announce;
 pub mod datapath;
+pub mod doctor;
 pub mod features;
 pub mod instance;
 pub mod memlock;

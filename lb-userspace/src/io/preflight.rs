@@ -68,9 +68,20 @@ fn kernel(sk_lookup: io::Result<()>) -> Result<(), Problem> {
     })
 }
 
+/// Names of the capabilities that pivotd needs and this process lacks.
+///
+/// # Errors
+/// They cannot be read.
+pub fn missing() -> io::Result<Vec<&'static str>> {
+    Ok(missing_of(rustix::thread::capabilities(None)?.effective))
+}
+
+fn missing_of(effective: CapabilitySet) -> Vec<&'static str> {
+    CAPABILITIES.iter().filter(|(_, granting)| !effective.intersects(*granting)).map(|(name, _)| *name).collect()
+}
+
 fn privileges(effective: CapabilitySet) -> Result<(), Problem> {
-    let missing: Vec<&str> =
-        CAPABILITIES.iter().filter(|(_, granting)| !effective.intersects(*granting)).map(|(name, _)| *name).collect();
+    let missing = missing_of(effective);
     if missing.is_empty() {
         return Ok(());
     }

@@ -26,6 +26,10 @@ pub struct Capture {
 /// Bytes kept of each frame: all headers.
 const SNAPLEN: usize = 256;
 
+/// What a socket holds until the thread gets to read it, in bytes, far more than the usual 200 KiB: on a busy machine a burst
+/// of large datagrams fills that, and the rest is lost without a word.
+const ROOM: usize = 16 << 20;
+
 /// How often a quiet capture looks whether it is to stop: every 20 ms.
 const LOOK_FOR_STOP: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
@@ -67,6 +71,7 @@ impl Drop for Capture {
 fn open(interface: &str) -> io::Result<OwnedFd> {
     // Protocol 0: nothing is received before the socket is bound to the interface.
     let socket = rustix::net::socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+    rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, ROOM)?;
     bind_to(&socket, interface, libc::ETH_P_ALL as u16)?;
     Ok(socket)
 }

@@ -6,6 +6,8 @@ use std::path::Path;
 use anyhow::Result;
 use aya::programs::{ProgramInfo, SchedClassifier, TcAttachType};
 
+use lb_userspace::io::features;
+
 use super::node::Node;
 use super::topology::Lab;
 
@@ -20,19 +22,20 @@ impl Lab {
 }
 
 fn kernel_state(host: &Node) -> Result<String> {
-    let commands: [&[&str]; 5] = [
+    let commands: [&[&str]; 6] = [
         &["ip", "address", "show"],
         &["ip", "route", "show", "table", "all"],
         &["ip", "rule", "show"],
         &["tc", "qdisc", "show", "dev", host.interface],
         &["tc", "filter", "show", "dev", host.interface, "ingress"],
+        &["tc", "filter", "show", "dev", host.interface, "egress"],
     ];
     let mut text = String::new();
     for command in commands {
         text += &format!("$ {}\n{}", command.join(" "), host.netns().output(command[0], &command[1..])?);
     }
     // Programs on a TCX link, which tc(8) before 6.8 does not list.
-    for direction in [TcAttachType::Ingress, TcAttachType::Egress] {
+    for direction in [TcAttachType::Ingress, TcAttachType::Egress].into_iter().filter(|_| features::tcx()) {
         let (_, programs) = host.run(|| SchedClassifier::query_tcx(host.interface, direction))??;
         text += &format!("tcx {direction:?}: {:?}\n", programs.iter().map(ProgramInfo::id).collect::<Vec<_>>());
     }

@@ -2,6 +2,7 @@
 
 mod affinity;
 mod datagrams;
+mod doctor;
 mod drain;
 mod dual_stack;
 mod failure;

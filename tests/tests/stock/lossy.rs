@@ -78,7 +78,7 @@ fn datagrams_over_lossy_wires_are_answered_when_asked_again() {
     let client = served.cluster.client();
     for family in Family::ALL {
         // The second in three fragments each: of six frames and their answers one is lost more often.
-        for (size, count) in [(64, 100), (4000, 30)] {
+        for (size, count) in [(64, 50), (4000, 12)] {
             let mut missing = count;
             for _ in 0..8 {
                 let answers = client.ask_udp(Datagrams::to(echo(family), missing).sized(size)).unwrap();

@@ -11,6 +11,8 @@ pub(crate) enum Group {
     Real,
     /// What the benchmarks build and measure with.
     Bench,
+    /// What fetches and boots other kernels.
+    Vm,
     /// What CI runs beside the tests.
     Ci,
     /// What finds new inputs for the fuzzer's corpus; only if it is asked for.
@@ -28,7 +30,7 @@ pub(crate) struct Package {
 
 impl Group {
     /// All of them, in the order of set-up.
-    pub(crate) const ALL: [Self; 6] = [Self::Bpf, Self::Lab, Self::Real, Self::Bench, Self::Ci, Self::Fuzz];
+    pub(crate) const ALL: [Self; 7] = [Self::Bpf, Self::Lab, Self::Real, Self::Bench, Self::Vm, Self::Ci, Self::Fuzz];
 
     /// As typed on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -37,6 +39,7 @@ impl Group {
             Self::Lab => "lab",
             Self::Real => "real",
             Self::Bench => "bench",
+            Self::Vm => "vm",
             Self::Ci => "ci",
             Self::Fuzz => "fuzz",
         }
@@ -49,6 +52,7 @@ impl Group {
             Self::Lab => LAB,
             Self::Real => REAL,
             Self::Bench => BENCH,
+            Self::Vm => VM,
         }
     }
 }
@@ -83,6 +87,15 @@ const REAL: &[Package] = &[
 
 const BENCH: &[Package] =
     &[package("clang-19", "clang-19"), package("gcc", "gcc"), package("libbpf-dev", "/usr/include/bpf/bpf_helpers.h")];
+
+/// virtme-ng itself is Python's: `cargo xtask vm` puts it below `target`. It makes an initramfs around a busybox, which must
+/// be the static one; `busybox` brings the same file and is of no use, so dpkg's own list is asked.
+const VM: &[Package] = &[
+    package("qemu-system-x86", "qemu-system-x86_64"),
+    package("busybox-static", "/var/lib/dpkg/info/busybox-static.list"),
+    package("kmod", "modprobe"),
+    package("python3-venv", "/var/lib/dpkg/info/python3-venv.list"),
+];
 
 const fn package(name: &'static str, witness: &'static str) -> Package {
     Package { name, witness }

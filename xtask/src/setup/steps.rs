@@ -4,11 +4,12 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use rustix::fs::{FlockOperation, fcntl_lock};
 
 use super::machine::Machine;
 use super::plan::Step;
+use crate::command::output;
 use crate::toolchain::LINKED;
 
 /// Keeps services from being started while packages are installed.
@@ -80,12 +81,7 @@ fn cargo_install() -> Command {
 }
 
 fn run(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("starting {}", command.get_program().display()))?;
-    if !output.status.success() {
-        let printed = [output.stdout, output.stderr].concat();
-        bail!("{}\n{}", output.status, String::from_utf8_lossy(&printed).trim_end());
-    }
-    Ok(())
+    output(command).map(drop)
 }
 
 #[cfg(test)]

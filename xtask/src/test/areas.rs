@@ -2,10 +2,23 @@
 
 use crate::setup::Group;
 
+/// Where an area's tests mean something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On this machine.
+    Here,
+    /// On this machine, and on other kernels (`cargo xtask vm`).
+    AnyKernel,
+    /// In a virtual machine alone: they take its network cards and more for themselves.
+    Guest,
+}
+
 /// Tests that are run together.
 pub(crate) struct Area {
     /// As typed on the command line.
     pub(crate) name: &'static str,
+    /// Where it is run.
+    pub(crate) place: Place,
     /// What must be installed.
     pub(crate) needs: &'static [Group],
     /// What its tests do that only root may, if anything.
@@ -22,17 +35,22 @@ const LAB_THREADS: &str = "--test-threads=2";
 /// A test on real services has the machine to itself.
 const REAL_THREADS: &str = "--test-threads=1";
 
+/// A virtual machine's network cards are there once.
+const STOCK_THREADS: &str = "--test-threads=1";
+
 /// In the order in which they are run: what fails fastest first.
 pub(crate) const AREAS: &[Area] = &[
     Area {
         name: "unit",
+        place: Place::Here,
         needs: &[Group::Bpf],
         root: None,
         programs: false,
-        runs: &[&["--lib", "--bins", "--test=api", "--test=cli", "--test=corpus"], &["--doc"]],
+        runs: &[&["--lib", "--bins", "--test=api", "--test=cli", "--test=doctor", "--test=corpus"], &["--doc"]],
     },
     Area {
         name: "frames",
+        place: Place::AnyKernel,
         needs: &[Group::Bpf],
         root: Some("load BPF programs"),
         programs: false,
@@ -40,6 +58,7 @@ pub(crate) const AREAS: &[Area] = &[
     },
     Area {
         name: "lab",
+        place: Place::AnyKernel,
         needs: &[Group::Bpf, Group::Lab],
         root: Some("make network namespaces"),
         programs: true,
@@ -47,10 +66,19 @@ pub(crate) const AREAS: &[Area] = &[
     },
     Area {
         name: "real",
+        place: Place::Here,
         needs: &[Group::Bpf, Group::Lab, Group::Real],
         root: Some("run services in network namespaces"),
         programs: true,
         runs: &[&["--test=real", "--", REAL_THREADS]],
+    },
+    Area {
+        name: "stock",
+        place: Place::Guest,
+        needs: &[Group::Bpf, Group::Lab],
+        root: Some("take over a virtual machine"),
+        programs: true,
+        runs: &[&["--test=stock", "--", STOCK_THREADS]],
     },
 ];
 
@@ -70,9 +98,7 @@ mod tests {
             let is_program = |path: &std::path::PathBuf| {
                 path.join("main.rs").is_file() || path.extension().is_some_and(|extension| extension == "rs")
             };
-            // Run in a virtual machine only.
-            let here = |path: &std::path::PathBuf| !path.ends_with("stock");
-            for path in paths.filter(is_program).filter(here) {
+            for path in paths.filter(is_program) {
                 let argument = format!("--test={}", path.file_stem().unwrap().display());
                 let claims = AREAS.iter().flat_map(|area| area.runs).filter(|run| run.contains(&&*argument));
                 assert_eq!(claims.count(), 1, "{} must be in one area of {}", path.display(), file!());

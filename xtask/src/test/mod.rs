@@ -3,8 +3,8 @@
 //! In: the areas. Out: cargo's own output as it comes, a line for each area, and last, alone on its line,
 //! `N passed, N failed`, which CI reads. Nothing is skipped: an area that lacks something it needs fails.
 
-mod areas;
-mod tally;
+pub(crate) mod areas;
+pub(crate) mod tally;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -15,24 +15,24 @@ use clap::builder::PossibleValuesParser;
 
 use crate::cargo;
 use crate::setup;
-use areas::{AREAS, Area};
+use areas::{AREAS, Area, Place};
 use tally::Tally;
 
 /// Names the folder of the programs to the tests that start them.
-const BIN_DIR: &str = "PIVOT_BIN_DIR";
+pub(crate) const BIN_DIR: &str = "PIVOT_BIN_DIR";
 
 /// Arguments of the command.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// What to test; everything if none is named.
-    #[arg(value_parser = PossibleValuesParser::new(AREAS.iter().map(|area| area.name)), value_name = "AREA")]
+    #[arg(value_parser = PossibleValuesParser::new(here().map(|area| area.name)), value_name = "AREA")]
     areas: Vec<String>,
 }
 
 /// Runs them all, also after a failure; the exit code says whether any failed.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let named = |area: &&Area| options.areas.is_empty() || options.areas.iter().any(|name| name == area.name);
-    let areas: Vec<_> = AREAS.iter().filter(named).collect();
+    let areas: Vec<_> = here().filter(named).collect();
     for area in &areas {
         if let Some(why) = area.root {
             setup::require_root(&format!("the tests of area `{}` {why}", area.name))?;
@@ -54,6 +54,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     writeln!(stdout, "{} passed, {} failed", total.passed, total.failed)?;
     Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The areas that are run on this machine.
+fn here() -> impl Iterator<Item = &'static Area> {
+    AREAS.iter().filter(|area| area.place != Place::Guest)
 }
 
 fn run_area(area: &Area, programs: Option<&Path>) -> Result<Tally> {

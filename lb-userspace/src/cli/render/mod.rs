@@ -2,6 +2,7 @@
 
 mod backends;
 mod change;
+mod doctor;
 mod explain;
 mod flows;
 mod maps;
@@ -10,6 +11,7 @@ mod status;
 
 pub use backends::backends;
 pub use change::{drain, reload};
+pub use doctor::doctor;
 pub use explain::explain;
 pub use flows::flows;
 pub use maps::{map_entries, maps};

@@ -7,6 +7,9 @@ use crate::core::view::{
 };
 
 use super::super::text::Paint;
+use crate::core::doctor::interface::{Attached, Driver, DriverXdp, Interface, Queues};
+use crate::core::doctor::{Finding, Level, Report};
+use crate::core::features::{Feature, ProgramReport, State};
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -26,6 +29,55 @@ fn status() -> Status {
 
 fn backends() -> Vec<BackendView> {
     status().services.into_iter().flat_map(|service| service.backends).collect()
+}
+
+fn finding(level: Level, name: &str, found: &str, remedy: Option<&str>) -> Finding {
+    Finding { name: name.into(), level, found: found.into(), remedy: remedy.map(str::to_owned) }
+}
+
+fn diagnosis() -> Report {
+    let feature = |name, state, detail: &str, instead| Feature { name, state, detail: detail.into(), instead };
+    let program = |name, loads: bool, instructions| {
+        let error = (!loads).then(|| "invalid stack off".to_owned());
+        ProgramReport { name, loads, instructions, limit: 1_000_000, error }
+    };
+    let driver = Driver { name: "ice".into(), version: "6.1.0".into(), firmware: "4.40".into() };
+    let foreign = Attached { mode: "native", id: 12, name: Some("xdp_filter".into()), instance: None };
+    let card = Interface {
+        name: "eth0".into(),
+        mtu: 9000,
+        driver: Some(driver),
+        queues: Some(Queues { rx: 8, tx: 8, most: 16, combined: true }),
+        xdp: Some(DriverXdp { native: true, redirect: true, target: true, several_buffers: true }),
+        programs: vec![foreign],
+        ..Interface::default()
+    };
+    let tagged = Interface { name: "eth0.7".into(), kind: Some("vlan".into()), mtu: 1500, ..Interface::default() };
+    let long = "xdp_filter (id 12, native) is attached, and an interface has room for one: pivotd is refused";
+    Report {
+        kernel: "6.1.0-56-amd64".into(),
+        programs: vec![program("pivot_xdp", true, Some(21_004)), program("pivot_long6", false, None)],
+        features: vec![
+            feature("XDP", State::Yes, "forwarding", None),
+            feature("TCX", State::No, "TC programs by links", Some("clsact filters")),
+            feature("sk_lookup", State::No, "steering", None),
+            feature("BTF", State::Unknown, "needs root", None),
+        ],
+        interfaces: vec![card, tagged],
+        findings: vec![
+            finding(
+                Level::Problem,
+                "eth0 XDP program",
+                long,
+                Some(
+                    "`bpftool net` and `bpftool link` tell whose it is; `ip link set eth0 xdp off` removes it unless a link holds it",
+                ),
+            ),
+            finding(Level::Warning, "eth0 lro", "on: it merges frames", Some("ethtool -K eth0 lro off")),
+            finding(Level::Note, "eth0.7 queues", "one receive queue", None),
+            finding(Level::Ok, "bpffs", "mounted at /sys/fs/bpf", None),
+        ],
+    }
 }
 
 /// Shows both whole pages if they differ.
@@ -65,11 +117,27 @@ fn tables_are_as_agreed() {
 }
 
 #[test]
+fn a_diagnosis_begins_with_what_is_to_be_done() {
+    same(&super::doctor(&diagnosis(), Paint::Plain), golden!("doctor"));
+}
+
+#[test]
+fn a_diagnosis_without_anything_to_do_says_so() {
+    let mut well = diagnosis();
+    well.findings.retain(|finding| finding.level == Level::Ok);
+    well.programs.clear();
+    let page = super::doctor(&well, Paint::Plain);
+    assert!(page.starts_with("kernel 6.1.0-56-amd64: nothing to do\n\nINTERFACES\n"), "{page}");
+    assert!(page.contains("\nPROGRAMS\n  none was looked at\n"), "{page}");
+}
+
+#[test]
 fn every_page_fits_100_columns() {
     let pages = [
         super::status(&status(), Paint::Plain),
         super::services(&status().services, Paint::Plain),
         super::backends(&backends(), Paint::Plain),
+        super::doctor(&diagnosis(), Paint::Plain),
     ];
     for line in pages.iter().flat_map(|page| page.lines()) {
         assert!(line.chars().count() <= 100, "{line}");

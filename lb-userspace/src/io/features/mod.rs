@@ -12,7 +12,7 @@ use aya_obj::generated::{BPF_F_XDP_HAS_FRAGS, XDP_FLAGS_SKB_MODE, bpf_attach_typ
 
 use self::bpf::Attempt;
 use super::memlock;
-use crate::core::features::{Feature, State};
+use crate::core::features::{CGROUP_MEMORY, Feature, SEVERAL_BUFFERS, State};
 
 /// Index of an interface that there never is.
 const NO_INTERFACE: u32 = i32::MAX as u32;
@@ -45,7 +45,7 @@ pub fn decisive() -> Vec<Feature> {
     memlock::raise();
     vec![
         Feature::of(
-            "XDP over several buffers",
+            SEVERAL_BUFFERS,
             multi_buffer().into(),
             "jumbo frames with native XDP",
             "frames in one buffer: native XDP as far as the driver takes the MTU, generic beyond",
@@ -63,7 +63,7 @@ pub fn decisive() -> Vec<Feature> {
             "clsact filters under a priority of their own, replaced in place",
         ),
         Feature::of(
-            "BPF memory by control group",
+            CGROUP_MEMORY,
             memlock::is_counted().map_or(State::Unknown, |counted| (!counted).into()),
             "no limit of locked memory to raise",
             "pivotd raises RLIMIT_MEMLOCK (CAP_SYS_RESOURCE, or LimitMEMLOCK=infinity in its unit)",
@@ -75,17 +75,15 @@ pub fn decisive() -> Vec<Feature> {
 #[must_use]
 pub fn probe() -> Vec<Feature> {
     let mut features = vec![
-        Feature::of(
+        Feature::required(
             "bpf_link for XDP",
             namespace::within(xdp_link).map_or(State::Unknown, State::from),
             "programs stay when pivotd is gone, and are replaced in place",
-            "none: pivotd does not run here",
         ),
-        Feature::of(
+        Feature::required(
             "steering by sk_lookup",
             namespace::within(sk_lookup).map_or(State::Unknown, State::from),
             "services keep their own address and port; the kernel picks among SO_REUSEPORT listeners",
-            "none: pivotd does not run here",
         ),
         Feature::of(
             "socket destruction",

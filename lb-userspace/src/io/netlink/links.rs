@@ -73,7 +73,7 @@ impl Netlink {
     }
 
     /// All interfaces, Ethernet or not.
-    pub(super) async fn links(&self) -> Result<Vec<LinkMessage>, NetlinkError> {
+    pub(in crate::io) async fn links(&self) -> Result<Vec<LinkMessage>, NetlinkError> {
         let links = self.handle.link().get().execute();
         links.try_collect().await.map_err(|error| NetlinkError::new("list the interfaces", error))
     }

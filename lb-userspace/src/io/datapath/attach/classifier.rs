@@ -10,6 +10,8 @@ use aya::programs::links::{FdLink, Link as _, LinkOrder};
 use aya::programs::tc::{NlOptions, SchedClassifierLink, SchedClassifierLinkId, TcAttachOptions, TcHandle};
 use aya::programs::{ProgramError, SchedClassifier, TcAttachType, tc};
 
+use lb_common::net::hash;
+
 use super::pins::{NOT_A_LINK, keep, pinned, remove_if_dead};
 use super::{chain, clsact};
 use crate::io::datapath::programs::{EGRESS, STEER};
@@ -20,8 +22,13 @@ pub(super) const HOOKS: [(&str, TcAttachType); 2] = [(STEER, TcAttachType::Ingre
 
 /// Priority of pivot's filters.
 const PRIORITY: u16 = 0x7069;
-/// Handle of pivot's filters, on each hook.
-const HANDLE: TcHandle = TcHandle::new(0x7069, 0x7674);
+
+/// Handle of the filter that a pin stands for: another instance of pivotd, which has other pins, has another.
+fn handle(pin: &Path) -> TcHandle {
+    let folder = pin.parent().unwrap_or(pin).as_os_str().as_encoded_bytes();
+    let hash = folder.iter().fold(0_u64, |hash, byte| hash::fold(hash, u64::from(*byte)));
+    TcHandle::new(PRIORITY, (hash >> 48) as u16)
+}
 
 /// Attaches a program, or replaces the one that an earlier pivotd attached.
 pub(super) fn attach(
@@ -55,11 +62,11 @@ fn link_of(program: &mut SchedClassifier, id: SchedClassifierLinkId) -> Result<F
 }
 
 fn attach_filter(program: &mut SchedClassifier, hook: TcAttachType, pin: &Path, interface: &str) -> Result<(), String> {
-    let id = match program.attach_to_link(filter(interface, hook)?) {
+    let id = match program.attach_to_link(filter(interface, hook, pin)?) {
         Ok(id) => id,
         Err(_not_there) => {
             let qdisc = tc::qdisc_add_clsact(interface);
-            let options = NlOptions { priority: PRIORITY, handle: HANDLE, classid: None };
+            let options = NlOptions { priority: PRIORITY, handle: handle(pin), classid: None };
             program.attach_with_options(interface, hook, TcAttachOptions::Netlink(options)).map_err(
                 |e| match qdisc {
                     // It was there already, or that is the reason.
@@ -79,13 +86,13 @@ fn attach_filter(program: &mut SchedClassifier, hook: TcAttachType, pin: &Path, 
 }
 
 /// pivot's filter at a hook, there or not.
-fn filter(interface: &str, hook: TcAttachType) -> Result<SchedClassifierLink, String> {
-    SchedClassifierLink::attached(interface, hook, PRIORITY, HANDLE, None).map_err(|e| e.to_string())
+fn filter(interface: &str, hook: TcAttachType, pin: &Path) -> Result<SchedClassifierLink, String> {
+    SchedClassifierLink::attached(interface, hook, PRIORITY, handle(pin), None).map_err(|e| e.to_string())
 }
 
 /// Removes the filter that a pinned program stands for. One that is gone, with its interface or by hand, is no error.
-pub(super) fn remove_filter(interface: &str, hook: TcAttachType) -> Result<(), String> {
-    let Ok(filter) = filter(interface, hook) else { return Ok(()) };
+pub(super) fn remove_filter(interface: &str, hook: TcAttachType, pin: &Path) -> Result<(), String> {
+    let Ok(filter) = filter(interface, hook, pin) else { return Ok(()) };
     match filter.detach() {
         Err(ProgramError::NetlinkError(e)) if matches!(e.raw_os_error(), Some(libc::ENOENT | libc::EINVAL)) => Ok(()),
         Err(e) => Err(chain(&e)),

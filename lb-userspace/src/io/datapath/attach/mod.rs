@@ -57,7 +57,17 @@ const PARTS: [&str; 3] = [STEER, EGRESS, DIRECTOR];
 const DIRECTOR: &str = "pivot_xdp";
 
 fn pin(dir: &Path, interface: &str, part: &str) -> PathBuf {
-    dir.join(pins::name(interface, part))
+    dir.join(pin_name(interface, part))
+}
+
+/// Name of the pin of what is attached to an interface. bpffs takes no dots, which names of VLAN devices have.
+fn pin_name(interface: &str, part: &str) -> String {
+    format!("{}-{part}", interface.replace('%', "%25").replace('.', "%2e"))
+}
+
+/// The interface that a part's pin of this name is for.
+fn interface_of(name: &str, part: &str) -> Option<String> {
+    Some(name.strip_suffix(part)?.strip_suffix('-')?.replace("%2e", ".").replace("%25", "%"))
 }
 
 /// Attaches all programs to an interface, or replaces those that an earlier pivotd attached; the director in generic mode
@@ -145,7 +155,7 @@ pub fn strangers(pins: &Path, ours: &[&str]) -> Vec<PathBuf> {
     let is_ours = |pin: &Path| {
         let name = pin.file_name().unwrap_or_default().to_string_lossy();
         name == LISTEN && !ours.is_empty()
-            || ours.iter().any(|interface| PARTS.iter().any(|part| name == pins::name(interface, part)))
+            || ours.iter().any(|interface| PARTS.iter().any(|part| name == pin_name(interface, part)))
     };
     links.filter_map(Result::ok).map(|entry| entry.path()).filter(|pin| !is_ours(pin)).collect()
 }
@@ -175,8 +185,8 @@ pub fn detach_pin(pin: &Path) -> Result<(), String> {
     if !features::tcx() {
         let name = pin.file_name().unwrap_or_default().to_string_lossy();
         for (part, hook) in classifier::HOOKS {
-            if let Some(interface) = pins::interface(&name, part) {
-                classifier::remove_filter(&interface, hook)?;
+            if let Some(interface) = interface_of(&name, part) {
+                classifier::remove_filter(&interface, hook, pin)?;
             }
         }
     }
@@ -185,4 +195,21 @@ pub fn detach_pin(pin: &Path) -> Result<(), String> {
 
 fn error(program: &'static str, interface: &str, message: &dyn std::fmt::Display) -> AttachError {
     AttachError { program, interface: interface.to_owned(), message: message.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pins_have_no_dots_and_tell_interfaces_apart() {
+        assert_eq!(pin_name("eth0", DIRECTOR), "eth0-pivot_xdp");
+        let interfaces = ["eth0.100", "eth0%2e100", "eth0%100", "eth0100", "a-pivot_steer"];
+        let names = interfaces.map(|interface| pin_name(interface, STEER));
+        for (at, name) in names.iter().enumerate() {
+            assert!(!name.contains('.') && !names[at + 1..].contains(name), "{names:?}");
+            assert_eq!(interface_of(name, STEER).as_deref(), Some(interfaces[at]));
+        }
+        assert_eq!(interface_of("pivot_listen", STEER), None);
+    }
 }

@@ -26,6 +26,15 @@ pub struct Tag {
     pub ethertype: Be16,
 }
 
+impl Tag {
+    /// The VLAN; 0: none, the tag gives a priority alone.
+    #[inline(always)]
+    #[must_use]
+    pub fn vlan(&self) -> u16 {
+        u16::from_be(self.control.load()) & 0xfff
+    }
+}
+
 /// Length of a tag with its own type.
 pub const TAG_LEN: u32 = 4;
 

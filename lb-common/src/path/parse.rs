@@ -41,6 +41,13 @@ pub fn frame<P: Packet>(packet: &P) -> Result<Frame, Verdict> {
     Ok(frame)
 }
 
+/// Whether a frame is of a VLAN, by its outer tag.
+#[inline(always)]
+#[must_use]
+pub fn is_of_vlan<P: Packet>(packet: &P, frame: &Frame) -> bool {
+    frame.l3 != ethernet::LEN && packet.header::<Tag>(ethernet::LEN).is_some_and(|tag| tag.vlan() != 0)
+}
+
 /// A TCP segment or a UDP datagram: what later stages ask of it. Ports as they lie in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Message {

@@ -6,7 +6,7 @@ use crate::wire::control::Control;
 use crate::wire::counters::{BackendCounters, ServiceCounters};
 use crate::wire::directory::Slot;
 use crate::wire::flow::{Entry, Stage};
-use crate::wire::link::Port;
+use crate::wire::link::{Port, VLANS};
 use crate::wire::pace::{Limits, admit};
 use crate::wire::service::Affinity;
 use crate::wire::word::Word;
@@ -119,10 +119,14 @@ fn balance<F: Family, P: Packet, T: Tables>(
     frame: &Frame,
     interface: u32,
 ) -> Result<Exit, Verdict> {
-    let own = Port::unpack(tables.link(interface).ok_or(Verdict::TableTorn)?.port.get());
+    let link = tables.link(interface).ok_or(Verdict::TableTorn)?.port.get();
+    let own = Port::unpack(link);
     // An interface that is not ours has no MAC here.
     if frame.destination != own.mac48 || own.mac48 == 0 {
         return Err(not_to_us::<F, P, T>(packet, tables, control, frame)?);
+    }
+    if link & VLANS != 0 && parse::is_of_vlan(packet, frame) {
+        return Err(Verdict::VlanDevice);
     }
     let ip = F::read(packet, frame.l3)?;
     if ip.piece.part == Part::LATER {

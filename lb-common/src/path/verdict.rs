@@ -122,6 +122,8 @@ verdicts! {
     SolicitationSilenced = 37, "drop-ns-vip-not-held", Drop;
     /// Egress: a neighbour advertisement for a VIP that this host does not hold.
     AdvertisementStopped = 38, "egress-na-stopped", Drop;
+    /// Of a VLAN, below a VLAN device that the path runs on as well: it comes in by that.
+    VlanDevice = 39, "pass-vlan-device", Pass;
 }
 
 const _: () = {

@@ -6,7 +6,8 @@ use super::word::Word;
 #[repr(C)]
 #[derive(Debug, Default, Clone)]
 pub struct Link {
-    /// Its MAC and its port, see [`Port`]; 0: not one of ours.
+    /// Its MAC and its port, see [`Port`]; 0: not one of ours. A leg of a bond has the bond's, and [`LEG`]. With [`VLANS`] if
+    /// VLANs on it are interfaces of their own.
     pub port: Word,
     /// The host's address on it, as it lies in memory: what ARP requests sent out of it may give as their sender.
     pub address: Word,
@@ -38,6 +39,12 @@ impl Port {
         Self { mac48: word & 0xffff_ffff_ffff, number: (word >> 48) as u8 }
     }
 }
+
+/// Set in [`Link::port`] of a leg of a bond: XDP on a bond runs in its legs, and names them as where a frame came in.
+pub const LEG: u64 = 1 << 56;
+
+/// Set in [`Link::port`] of an interface that is below a VLAN device of ours: frames of VLANs are to come in by that.
+pub const VLANS: u64 = 1 << 57;
 
 /// Interfaces that frames may leave by.
 pub const MAX_PORTS: u32 = 64;

@@ -28,6 +28,8 @@ pub struct VipImage {
     pub name: String,
     /// Address.
     pub address: IpAddr,
+    /// Interface that carries it.
+    pub interface: String,
     /// Whether this host answers for it.
     pub held: bool,
 }

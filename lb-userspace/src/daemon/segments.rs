@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use super::execute::{ExecuteError, Executor};
 use super::ways::Way;
 use crate::io::announce;
+use crate::io::datapath::{Interface, Kin};
 use crate::io::netlink::{Change, Link};
 
 /// Announcements of the VIPs on an interface that is back, or has another MAC.
@@ -17,13 +18,25 @@ impl Executor {
     /// Attaches the programs to an interface.
     pub(super) async fn attach(&mut self, link: Link) -> Result<(), ExecuteError> {
         let address = self.own_address_on(&link).await?;
-        Ok(self.datapath.attach(link, address)?)
+        self.datapath.attach(link.clone(), address)?;
+        self.relate(&link).await
     }
 
     /// Tells the packet path what is new about an interface that programs are attached to.
     async fn tell(&mut self, link: Link) -> Result<(), ExecuteError> {
         let address = self.own_address_on(&link).await?;
-        Ok(self.datapath.tell(link, address)?)
+        self.datapath.tell(link.clone(), address)?;
+        self.relate(&link).await
+    }
+
+    /// Tells the packet path what an interface has to do with others.
+    async fn relate(&mut self, link: &Link) -> Result<(), ExecuteError> {
+        let kin = match link.kind.as_deref() {
+            Some("bond") => Kin { legs: self.netlink.parts_of(link.index).await?, ..Kin::default() },
+            Some("vlan") => Kin { below: self.netlink.below(link).await?, ..Kin::default() },
+            _ => return Ok(()),
+        };
+        Ok(self.datapath.relate(&link.name, kin)?)
     }
 
     /// What this host may call itself in ARP on an interface.
@@ -52,8 +65,27 @@ impl Executor {
     pub(super) async fn follow(&mut self, change: Change) {
         match change {
             Change::Routes => self.follow_routes().await,
-            Change::Link(link) => self.follow_link(link).await,
-            Change::LinkGone { index } => self.lose(index, "is gone"),
+            Change::Link(link) => {
+                self.follow_leg(link.index, link.master).await;
+                self.follow_link(link).await;
+            }
+            Change::LinkGone { index } => {
+                self.follow_leg(index, None).await;
+                self.lose(index, "is gone");
+            }
+        }
+    }
+
+    /// Follows an interface into a bond that programs are attached to, or out of it.
+    async fn follow_leg(&mut self, index: u32, master: Option<u32>) {
+        let other = |bond: &&Interface| bond.kin.legs.contains(&index) != (master == Some(bond.link.index));
+        let bonds = self.datapath.interfaces().values().filter(|interface| interface.link.is_bond());
+        let bonds: Vec<Link> = bonds.filter(other).map(|bond| bond.link.clone()).collect();
+        for bond in bonds {
+            match self.relate(&bond).await {
+                Ok(()) => tracing::info!(interface = bond.name, leg = index, "the bond has other legs"),
+                Err(error) => tracing::error!("{error}"),
+            }
         }
     }
 

@@ -139,7 +139,8 @@ fn cpus() -> anyhow::Result<u32> {
 
 /// The VIPs that xdpbench sends to, with as many services as asked for; the first has the backends, over TCP and UDP.
 fn image(services: u16, backends: u16, slots: u32) -> Image {
-    let vip = |name: &str, address: IpAddr| VipImage { name: name.into(), address, held: true };
+    let vip =
+        |name: &str, address: IpAddr| VipImage { name: name.into(), address, interface: INTERFACE.into(), held: true };
     let vips =
         vec![vip("four", IpAddr::from([10, 200, 5, 1])), vip("six", IpAddr::from([0xfc00, 5, 0, 0, 0, 0, 0, 1]))];
     let measured = ["four", "six"]

@@ -59,6 +59,7 @@ impl Host {
             let address = (index == INTERFACES[0].0).then_some(OWN_ADDRESS.into());
             writer.set_link(name, index, Mac(mac), address).expect("few interfaces");
         }
+        scene.below_vlans().into_iter().for_each(|index| writer.set_vlans(index, true));
         let limits = match scene.fixed >> 1 & 3 {
             0 => Limits { flows: u32::MAX, errors: 32 },
             1 => Limits { flows: 3, errors: 2 },

@@ -98,6 +98,7 @@ impl Oracle {
         // A segment cut within its first twenty bytes is none yet.
         let cut = message.protocol == Protocol::Tcp && passage.came.len() < seen.l4 + 20;
         let right = match scene.vip(seen.destination) {
+            _ if leaves_vlan(scene, passage) => verdict == Verdict::VlanDevice,
             _ if cut => verdict == Verdict::Runt,
             None => false,
             Some(false) => verdict == Verdict::NotHeld,
@@ -128,6 +129,7 @@ impl Oracle {
         let verdict = passage.exit.verdict;
         assert_eq!(Some(seen.macs[0]), own_mac(passage.interface), "a frame for another host leaves by {verdict:?}");
         assert_eq!(scene.vip(seen.destination), Some(true), "{} is no VIP held here", seen.destination);
+        assert!(!leaves_vlan(scene, passage), "{verdict:?} of what a VLAN device is to get");
         assert!(seen.end <= passage.came.len(), "{verdict:?} of a packet that is longer than its frame");
         match verdict {
             Verdict::Forwarded | Verdict::Redirected | Verdict::ErrorForwarded => {
@@ -187,6 +189,11 @@ impl Oracle {
             (self.changed || self.tampered) && self.known.get(endpoint).is_some_and(|known| known.contains(&hop));
         assert!(now || before, "{hop:?} is no backend of {endpoint:?}");
     }
+}
+
+/// Whether a frame is a VLAN device's to get, above the interface that it came in by.
+fn leaves_vlan(scene: &Scene, passage: &Passage<'_>) -> bool {
+    scene.below_vlans() == Some(passage.interface) && seen::vlan(passage.came).is_some()
 }
 
 fn own_mac(interface: u32) -> Option<[u8; 6]> {

@@ -51,7 +51,8 @@ pub struct Scene {
     vips: [u8; VIPS.len()],
     backends: [u8; 2 * BACKENDS],
     services: [u8; SERVICES.len()],
-    /// How large the flow table is, what is admitted, and the room in front of frames: they stay as they are.
+    /// How large the flow table is, what is admitted, the room in front of frames, and whether the first interface is below a
+    /// VLAN device: they stay as they are.
     pub fixed: u8,
 }
 
@@ -104,6 +105,12 @@ impl Scene {
         let choices = self.vips.iter_mut().chain(&mut self.backends).chain(&mut self.services);
         let count = VIPS.len() + 2 * BACKENDS + SERVICES.len();
         choices.skip(which % count).take(1).for_each(|it| *it = choice);
+    }
+
+    /// Index of the interface that is below a VLAN device of ours.
+    #[must_use]
+    pub fn below_vlans(&self) -> Option<u32> {
+        (self.fixed & 16 != 0).then_some(INTERFACES[0].0)
     }
 
     fn has_vip(&self, vip: usize) -> bool {
@@ -162,8 +169,12 @@ impl Scene {
     #[must_use]
     pub fn image(&self) -> Image {
         let vips = VIPS.iter().enumerate().filter(|(i, _)| self.has_vip(*i));
-        let vips =
-            vips.map(|(_, vip)| VipImage { name: vip.to_string(), address: *vip, held: self.vip(*vip) == Some(true) });
+        let vips = vips.map(|(_, vip)| VipImage {
+            name: vip.to_string(),
+            address: *vip,
+            interface: INTERFACES[0].1.to_owned(),
+            held: self.vip(*vip) == Some(true),
+        });
         let services = self.services().map(|(endpoint, backends)| self.service_image(endpoint, &backends));
         Image { services: services.collect(), vips: vips.collect() }
     }

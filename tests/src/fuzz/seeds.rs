@@ -10,6 +10,9 @@ use super::scene::INTERFACES;
 const SCENE: usize = 19;
 /// The one that says whether IPv6 VIPs are held.
 const SIXES: usize = 2;
+/// The one of what stays as it is, and its bit for a VLAN device above the first interface.
+const FIXED: usize = 0;
+const BELOW_VLANS: u8 = 16;
 /// Bytes that ask for a raw frame on the first interface.
 const RAW: [u8; 2] = [11, 0];
 /// Bytes that put the last frame there once more.
@@ -33,6 +36,15 @@ pub fn incoming() -> Vec<Vec<u8>> {
             }
             seeds.push(seed);
         }
+    }
+    // Of a VLAN and of none, below a VLAN device and not.
+    for fixed in [0, BELOW_VLANS] {
+        let mut seed = scene(0, 0);
+        seed[FIXED] = fixed;
+        for tag in [[0, 5], [0xe0, 0]] {
+            put(&mut seed, RAW, &tagged(&tcp(0x02), tag));
+        }
+        seeds.push(seed);
     }
     // The first IPv6 VIP is asked for, held and not held.
     for held in [0, 1] {
@@ -91,6 +103,11 @@ fn packet(protocol: Protocol, port: u16, rest: &[u8]) -> Vec<u8> {
     frame.extend(port.to_be_bytes());
     frame.extend(rest);
     frame
+}
+
+/// The same with a tag.
+fn tagged(frame: &[u8], tag: [u8; 2]) -> Vec<u8> {
+    [&frame[..12], &[0x81, 0], &tag, &frame[12..]].concat()
 }
 
 /// A neighbour solicitation for the first IPv6 VIP, to its solicited-node group (RFC 4861 section 4.3).

@@ -114,6 +114,17 @@ pub fn link(frame: &[u8]) -> Option<(Ethernet2HeaderSlice<'_>, EtherType, usize)
     Some((ethernet, kind, l3))
 }
 
+/// The VLAN that a frame's outer tag names; `None` without one that does.
+#[must_use]
+pub fn vlan(frame: &[u8]) -> Option<u16> {
+    let ethernet = Ethernet2HeaderSlice::from_slice(frame).ok()?;
+    if !matches!(ethernet.ether_type(), EtherType::VLAN_TAGGED_FRAME | EtherType::PROVIDER_BRIDGING) {
+        return None;
+    }
+    let tag = SingleVlanHeaderSlice::from_slice(frame.get(14..)?).ok()?;
+    Some(tag.vlan_identifier().value()).filter(|vlan| *vlan != 0)
+}
+
 /// Looks at a frame; `None` if it is no IP packet that a service could have anything to do with.
 #[must_use]
 pub fn look(frame: &[u8]) -> Option<Seen> {

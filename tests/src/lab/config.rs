@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::family::{Family, Segment};
-use super::node::{INTERFACE, Node};
+use super::node::Node;
 use super::patience::patient;
 use super::topology::Lab;
 
@@ -62,7 +62,7 @@ impl ConfigText {
             hosts: lab.hosts().cloned().collect(),
             family: Family::V4,
             holder: holder.to_owned(),
-            interface: INTERFACE.to_owned(),
+            interface: lab.node(holder).interface.to_owned(),
             services: Vec::new(),
             tables: String::new(),
         }

@@ -108,6 +108,12 @@ impl Drop for Namespace {
     }
 }
 
+/// The same as [`Namespace::ip`] in the namespace of this process.
+pub(super) fn ip_outside(lines: &str) -> Result<()> {
+    output(Command::new("ip").args(["-batch", "-"]), Some(lines)).with_context(|| format!("carrying out:\n{lines}"))?;
+    Ok(())
+}
+
 /// Kills what still runs in a namespace and removes it. Quiet: the other end of a race may have done it already.
 pub(super) fn remove(name: &str) {
     let path = Path::new(DIRECTORY).join(name);

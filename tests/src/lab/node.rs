@@ -13,7 +13,7 @@ use super::family::{Family, Segment};
 use super::netns::Namespace;
 use super::process::Process;
 
-/// The interface of every host on its (first) segment, inside its namespace.
+/// The interface of a host on its (first) segment, inside its namespace, unless it is of a kind that is called otherwise.
 pub const INTERFACE: &str = "eth0";
 
 /// That on the second segment, where a lab has one; the router's towards the client.
@@ -28,7 +28,9 @@ pub struct Node {
     pub address: Ipv4Addr,
     /// Its IPv6 address there.
     pub address6: Ipv6Addr,
-    /// MAC of its `eth0`.
+    /// Name of its interface there.
+    pub interface: &'static str,
+    /// That interface's MAC.
     pub mac: Mac,
     /// Number of this host in its segments.
     pub(super) number: u8,
@@ -117,9 +119,9 @@ impl Node {
         Process::spawn(command, label, &self.directory)
     }
 
-    /// Counters of its `eth0`.
+    /// Counters of its interface on the first segment.
     pub fn counters(&self) -> Result<Counters> {
-        self.counters_of(INTERFACE)
+        self.counters_of(self.interface)
     }
 
     /// Counters of one of its interfaces (proc_pid_net(5), `dev`).

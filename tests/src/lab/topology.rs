@@ -9,10 +9,12 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use lb_userspace::core::event::Mac;
 
+pub use super::device::Device;
 use super::family::Segment;
 use super::name;
 use super::netns::Namespace;
-use super::node::{self, INTERFACE, Node, SECOND_INTERFACE};
+use super::nic;
+use super::node::{self, Node, SECOND_INTERFACE};
 use super::pass;
 use super::wire::{self, CLIENT, Plug, ROUTER};
 
@@ -30,17 +32,8 @@ pub struct Topology {
     pub path_mtu: u32,
     /// Whether the controllers have a second interface, `eth1`, on a segment of their own.
     pub second_segment: bool,
-    /// What the controllers' `eth0` is.
+    /// What the controllers' interface is.
     pub device: Device,
-}
-
-/// A kind of interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Device {
-    /// An end of a veth pair: XDP in its driver.
-    Veth,
-    /// A macvlan on top of one: no XDP in its driver, so only the generic kind.
-    Macvlan,
 }
 
 impl Default for Topology {
@@ -67,6 +60,15 @@ pub struct Lab {
     topology: Topology,
 }
 
+/// One host's place in a lab.
+struct Place<'a> {
+    name: &'a str,
+    number: u8,
+    second: bool,
+    interface: &'static str,
+    mac: Mac,
+}
+
 /// The lab's directory, removed when dropped.
 #[derive(Debug)]
 struct Files {
@@ -89,8 +91,12 @@ impl Lab {
             bail!("a lab needs root: it makes network namespaces");
         }
         let files = Files::create(name::unique()?)?;
+        topology.device.require()?;
         let switch = Namespace::create(format!("{}-switch", files.lab))?;
         wire::build_switch(&switch)?;
+        if topology.device == Device::Nic {
+            wire::uplink(&switch)?;
+        }
         let mut lab = Self { nodes: BTreeMap::new(), pass: Vec::new(), switch, files, topology };
         for number in 1..=topology.hosts {
             lab.add_host(&format!("c{number}"), 10 + number)?;
@@ -157,11 +163,11 @@ impl Lab {
         self.switch.ip(&format!("link set {host} {}", if up { "up" } else { "down" }))
     }
 
-    /// Gives a host's `eth0` another MAC, as a replaced network card does: nobody is told.
+    /// Gives a host's interface another MAC, as a replaced network card does: nobody is told.
     pub fn change_mac(&mut self, host: &str) -> Result<Mac> {
         let node = self.nodes.get_mut(host).with_context(|| format!("no host {host} in this lab"))?;
         node.mac.0[1] ^= 0xff;
-        node.netns.ip(&format!("link set {INTERFACE} address {}", node.mac))?;
+        node.netns.ip(&format!("link set {} address {}", node.interface, node.mac))?;
         Ok(node.mac)
     }
 
@@ -170,9 +176,9 @@ impl Lab {
         let netns = Namespace::create(format!("{}-{name}", self.files.lab))?;
         let controller = node::is_controller(name);
         let second = controller && self.topology.second_segment;
-        let device = if controller { self.topology.device } else { Device::Veth };
+        let device = self.topology.device.on(name);
         let mtu = self.topology.mtu;
-        let first = Plug { segment: Segment::First, port: name, interface: INTERFACE, number, device, mtu };
+        let first = Plug { segment: Segment::First, port: name, interface: device.interface(), number, device, mtu };
         self.plug(&netns, first)?;
         if second {
             let (segment, port) = (Segment::Second, second_port(name));
@@ -181,20 +187,33 @@ impl Lab {
                 Plug { segment, port: &port, interface: SECOND_INTERFACE, device: Device::Veth, ..first },
             )?;
         }
-        self.insert(name, Segment::First, number, second, netns);
+        let mac = if device == Device::Nic { nic::HOST } else { Mac(Segment::First.mac(number)) };
+        self.insert(Segment::First, Place { name, number, second, interface: device.interface(), mac }, netns);
         Ok(())
+    }
+
+    /// Puts the second segment onto an interface that the controllers have already: the wire below a VLAN device, or a VLAN
+    /// device of the test's own.
+    pub fn second_segment_on(&mut self, interface: &str) -> Result<()> {
+        for node in self.nodes.values_mut().filter(|node| node.is_controller()) {
+            wire::configure(&node.netns, interface, Segment::Second, node.number)?;
+            node.second = true;
+        }
+        self.topology.second_segment = true;
+        self.await_reachable()
     }
 
     /// A wire from a port of the switch to an interface of a host.
     fn plug(&mut self, netns: &Namespace, plug: Plug<'_>) -> Result<()> {
         wire::plug(&self.switch, netns, plug)?;
-        let port = plug.port;
         if !pass::fits(plug.mtu) {
             // Nor does pivot's fit: what it sends in generic mode needs nobody to wake this end.
             return Ok(());
         }
-        let pass = self.switch.run(|| pass::attach(port))?;
-        self.pass.push(pass.with_context(|| format!("attaching XDP to port {port} of the switch"))?);
+        for port in plug.device.ports(plug.port) {
+            let pass = self.switch.run(|| pass::attach(&port))?;
+            self.pass.push(pass.with_context(|| format!("attaching XDP to port {port} of the switch"))?);
+        }
         Ok(())
     }
 
@@ -203,16 +222,20 @@ impl Lab {
         self.add_host(ROUTER_NAME, ROUTER)?;
         let client = Namespace::create(format!("{}-{CLIENT_NAME}", self.files.lab))?;
         wire::behind_router(&self.node(ROUTER_NAME).netns, &client, self.topology.mtu, self.topology.path_mtu)?;
-        self.insert(CLIENT_NAME, Segment::BehindRouter, CLIENT, false, client);
+        let segment = Segment::BehindRouter;
+        let (interface, mac) = (Device::Veth.interface(), Mac(segment.mac(CLIENT)));
+        self.insert(segment, Place { name: CLIENT_NAME, number: CLIENT, second: false, interface, mac }, client);
         Ok(())
     }
 
-    fn insert(&mut self, name: &str, segment: Segment, number: u8, second: bool, netns: Namespace) {
+    fn insert(&mut self, segment: Segment, place: Place<'_>, netns: Namespace) {
+        let Place { name, number, second, interface, mac } = place;
         let node = Node {
             name: name.to_owned(),
             address: segment.v4(number),
             address6: segment.v6(number),
-            mac: Mac(segment.mac(number)),
+            interface,
+            mac,
             number,
             second,
             netns: Arc::new(netns),

@@ -8,7 +8,7 @@ use aya::programs::{ProgramInfo, SchedClassifier, TcAttachType};
 
 use lb_userspace::io::features;
 
-use super::node::{INTERFACE, Node};
+use super::node::Node;
 use super::topology::Lab;
 
 impl Lab {
@@ -22,21 +22,21 @@ impl Lab {
 }
 
 fn kernel_state(host: &Node) -> Result<String> {
-    const COMMANDS: [&[&str]; 6] = [
+    let commands: [&[&str]; 6] = [
         &["ip", "address", "show"],
         &["ip", "route", "show", "table", "all"],
         &["ip", "rule", "show"],
-        &["tc", "qdisc", "show", "dev", INTERFACE],
-        &["tc", "filter", "show", "dev", INTERFACE, "ingress"],
-        &["tc", "filter", "show", "dev", INTERFACE, "egress"],
+        &["tc", "qdisc", "show", "dev", host.interface],
+        &["tc", "filter", "show", "dev", host.interface, "ingress"],
+        &["tc", "filter", "show", "dev", host.interface, "egress"],
     ];
     let mut text = String::new();
-    for command in COMMANDS {
+    for command in commands {
         text += &format!("$ {}\n{}", command.join(" "), host.netns().output(command[0], &command[1..])?);
     }
     // Programs on a TCX link, which tc(8) before 6.8 does not list.
     for direction in [TcAttachType::Ingress, TcAttachType::Egress].into_iter().filter(|_| features::tcx()) {
-        let (_, programs) = host.run(|| SchedClassifier::query_tcx(INTERFACE, direction))??;
+        let (_, programs) = host.run(|| SchedClassifier::query_tcx(host.interface, direction))??;
         text += &format!("tcx {direction:?}: {:?}\n", programs.iter().map(ProgramInfo::id).collect::<Vec<_>>());
     }
     Ok(text)

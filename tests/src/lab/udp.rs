@@ -32,6 +32,8 @@ pub struct Datagrams {
     pub size: usize,
     /// Whether all go from one port; else each goes from one of its own.
     pub one_port: bool,
+    /// How long each answer is waited for.
+    pub wait: Duration,
 }
 
 /// What came back.
@@ -47,7 +49,7 @@ pub struct Echoes {
     pub wrong: Vec<String>,
 }
 
-/// Longest wait for an answer.
+/// Longest wait for an answer that is expected.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Longest datagram that there is.
@@ -56,7 +58,7 @@ const LONGEST: usize = 65_536;
 impl Datagrams {
     /// Small ones, each from a port of its own.
     pub fn to(target: impl Into<SocketAddr>, count: usize) -> Self {
-        Self { target: target.into(), from: None, count, size: 64, one_port: false }
+        Self { target: target.into(), from: None, count, size: 64, one_port: false, wait: patient(PATIENCE) }
     }
 
     /// The same of this size.
@@ -75,6 +77,12 @@ impl Datagrams {
     #[must_use]
     pub fn from_one_port(self) -> Self {
         Self { one_port: true, ..self }
+    }
+
+    /// The same, with each answer given up after this time.
+    #[must_use]
+    pub fn waiting(self, wait: Duration) -> Self {
+        Self { wait, ..self }
     }
 
     fn run(self) -> Result<Echoes> {
@@ -105,7 +113,7 @@ impl Datagrams {
         let from = SocketAddr::new(self.from.unwrap_or(any), 0);
         let socket = UdpSocket::bind(from).with_context(|| format!("binding to {from}"))?;
         socket.connect(self.target).with_context(|| format!("connecting to {}", self.target))?;
-        socket.set_read_timeout(Some(patient(PATIENCE)))?;
+        socket.set_read_timeout(Some(self.wait))?;
         Ok(socket)
     }
 }

@@ -8,11 +8,12 @@ use std::time::Duration;
 use anyhow::Result;
 use lb_userspace::core::event::Mac;
 
+use super::device::{self, Device};
 use super::family::{CROWD, Family, NOWHERE, Segment};
 use super::netns::Namespace;
+use super::nic;
 use super::node::{INTERFACE, Node, SECOND_INTERFACE};
 use super::patience::patient;
-use super::topology::Device;
 use super::wait::wait_until;
 
 /// Number of the client in its segment.
@@ -20,6 +21,9 @@ pub(super) const CLIENT: u8 = 200;
 
 /// Number of the router in both of its segments.
 pub(super) const ROUTER: u8 = 1;
+
+/// The switch's port that is a network card of the machine, where there is one.
+const UPLINK: &str = "uplink";
 
 /// One interface to be.
 #[derive(Debug, Clone, Copy)]
@@ -61,28 +65,14 @@ pub(super) fn build_switch(switch: &Namespace) -> Result<()> {
 
 /// A wire from a port of the switch to an interface of a host, with its addresses.
 pub(super) fn plug(switch: &Namespace, host: &Namespace, plug: Plug<'_>) -> Result<()> {
-    let Plug { segment, port, interface, number, device, mtu } = plug;
-    let mac = Mac(segment.mac(number));
-    let (end, own) = match device {
-        Device::Veth => (interface, format!("address {mac}")),
-        Device::Macvlan => ("wire0", String::new()),
-    };
-    switch.ip(&format!(
-        "link add {port} mtu {mtu} type veth peer name {end} {own} mtu {mtu} netns {}\n\
-         link set {port} addrgenmode none master {} up",
-        host.name(),
-        bridge(segment)
-    ))?;
-    if device == Device::Macvlan {
-        // The wire below is none of the host's own interfaces: it neither has addresses nor answers for any.
-        host.sysctl(&[(&format!("ipv6/conf/{end}/disable_ipv6"), "1")])?;
-        host.ip(&format!(
-            "link set {end} arp off addrgenmode none up\n\
-             link add {interface} link {end} address {mac} type macvlan mode bridge\n\
-             link set {interface} arp on"
-        ))?;
-    }
-    configure(host, interface, segment, number)
+    device::build(switch, host, plug, bridge(plug.segment))?;
+    configure(host, plug.interface, plug.segment, plug.number)
+}
+
+/// Joins the machine's network card for it to the switch's first segment.
+pub(super) fn uplink(switch: &Namespace) -> Result<()> {
+    nic::lend(nic::SWITCH, switch, UPLINK)?;
+    switch.ip(&format!("link set {UPLINK} addrgenmode none master {} up", bridge(Segment::First)))
 }
 
 /// The wire between router and client, and the routes of both.
@@ -145,7 +135,7 @@ pub(super) fn await_reachable(host: &Node, segment: Segment) -> Result<()> {
 }
 
 /// Addresses and settings of one interface of a host, as on a Debian host on a real wire.
-fn configure(host: &Namespace, interface: &str, segment: Segment, number: u8) -> Result<()> {
+pub(super) fn configure(host: &Namespace, interface: &str, segment: Segment, number: u8) -> Result<()> {
     let v4 = |setting: &str| format!("ipv4/conf/{interface}/{setting}");
     let v6 = |setting: &str| format!("ipv6/conf/{interface}/{setting}");
     host.sysctl(&[

@@ -25,6 +25,7 @@ impl Controller {
         let vip = |vip: &crate::core::config::model::Vip| VipImage {
             name: vip.name.clone(),
             address: vip.address,
+            interface: vip.interface.clone(),
             held: vip.holder == self.host,
         };
         Image {

@@ -9,6 +9,7 @@
 //! - [`flows`]: the flow table, decoded for people.
 
 pub mod attach;
+mod exits;
 pub mod flows;
 pub mod grace;
 pub mod inspect;
@@ -25,6 +26,7 @@ use aya::maps::xdp::XdpMapError;
 use aya::maps::{DevMap, MapData};
 
 use self::attach::{AttachError, Attached, XdpKind};
+use self::exits::Facts;
 use self::load::LoadError;
 use self::programs::Buffers;
 use super::netlink::Link;
@@ -39,6 +41,8 @@ pub struct Datapath {
     buffers: Buffers,
     pins: PathBuf,
     attached: BTreeMap<String, Interface>,
+    /// Interfaces that are to run XDP in generic mode, and the one on whose account.
+    held_back: BTreeMap<String, String>,
     /// Whether connections to VIPs are handed to listeners of this namespace.
     listening: bool,
     writer: Writer,
@@ -56,7 +60,18 @@ pub struct Interface {
     pub link: Link,
     /// How XDP runs there.
     pub xdp: XdpKind,
+    /// What it has to do with other interfaces.
+    pub kin: Kin,
     attached: Attached,
+}
+
+/// What an interface has to do with others, by their indexes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kin {
+    /// Legs, if it is a bond.
+    pub legs: Vec<u32>,
+    /// What is below it, if it is a VLAN device: the interface whose tagged frames it gets, and what is below that.
+    pub below: Vec<u32>,
 }
 
 /// Why an interface cannot be served.
@@ -100,6 +115,7 @@ impl Datapath {
             buffers: loaded.buffers,
             pins: pins.to_owned(),
             attached: BTreeMap::new(),
+            held_back: BTreeMap::new(),
             listening: false,
             writer,
             egress: loaded.egress,
@@ -141,8 +157,9 @@ impl Datapath {
             attach::attach_listen(&mut self.programs, &self.pins)?;
             self.listening = true;
         }
-        let attached = attach::attach(&mut self.programs, self.buffers, &self.pins, &link)?;
-        self.attached.insert(link.name.clone(), Interface { xdp: attached.xdp, link, attached });
+        let held_back = self.held_back.contains_key(&link.name);
+        let attached = attach::attach(&mut self.programs, self.buffers, &self.pins, &link, held_back)?;
+        self.attached.insert(link.name.clone(), Interface { xdp: attached.xdp, link, kin: Kin::default(), attached });
         Ok(())
     }
 
@@ -157,14 +174,40 @@ impl Datapath {
         Ok(())
     }
 
+    /// Tells the packet path what an interface that programs are attached to has to do with others: what comes in by the
+    /// legs of a bond is the bond's, and VLANs below a VLAN device are left to it.
+    ///
+    /// # Errors
+    /// [`TableError`].
+    pub fn relate(&mut self, name: &str, kin: Kin) -> Result<(), TableError> {
+        let Some(interface) = self.attached.get_mut(name) else { return Ok(()) };
+        let before = std::mem::replace(&mut interface.kin, kin);
+        before
+            .legs
+            .iter()
+            .filter(|leg| !interface.kin.legs.contains(leg))
+            .for_each(|leg| self.writer.remove_link(*leg));
+        self.tell_kin()
+    }
+
+    fn tell_kin(&mut self) -> Result<(), TableError> {
+        for Interface { link, kin, .. } in self.attached.values() {
+            let apart = self.attached.values().any(|other| other.kin.below.contains(&link.index));
+            self.writer.set_vlans(link.index, apart);
+            kin.legs.iter().try_for_each(|leg| self.writer.set_leg(&link.name, *leg, link.index))?;
+        }
+        Ok(())
+    }
+
     /// Detaches the programs from an interface. Idempotent.
     ///
     /// # Errors
-    /// [`AttachError`] if a pin cannot be removed.
-    pub fn detach(&mut self, interface: &str) -> Result<(), AttachError> {
+    /// [`InterfaceError`] if a pin cannot be removed.
+    pub fn detach(&mut self, interface: &str) -> Result<(), InterfaceError> {
         let Some(mut interface) = self.attached.remove(interface) else { return Ok(()) };
-        self.writer.remove_link(interface.link.index);
-        interface.attached.detach()
+        interface.kin.legs.iter().chain([&interface.link.index]).for_each(|index| self.writer.remove_link(*index));
+        interface.attached.detach()?;
+        Ok(self.tell_kin()?)
     }
 
     /// Detaches what an earlier pivotd attached to interfaces that are not ours any more.
@@ -183,7 +226,35 @@ impl Datapath {
     /// # Errors
     /// [`TableError`]; the tables are as they were.
     pub fn apply(&mut self, image: &Image) -> Result<(), TableError> {
-        self.writer.apply(image)
+        self.writer.apply(image)?;
+        self.hold_back(image);
+        Ok(())
+    }
+
+    /// Has interfaces run XDP in generic mode from now on if packets for the image's backends could not leave otherwise.
+    fn hold_back(&mut self, image: &Image) {
+        for (name, exit) in exits::held_back(image, &self.facts()) {
+            let earlier = self.held_back.insert(name.clone(), exit.clone());
+            let native = self.attached.get_mut(&name).filter(|interface| interface.xdp == XdpKind::Native);
+            let (None, Some(interface)) = (earlier, native) else { continue };
+            tracing::warn!(
+                interface = name,
+                "backends are reached by {exit}, which takes no frames from native XDP: generic mode, several times slower"
+            );
+            match attach::make_generic(&mut self.programs, self.buffers, &self.pins, &interface.link) {
+                Ok(()) => interface.xdp = XdpKind::Generic,
+                Err(error) => tracing::error!("{error}"),
+            }
+        }
+    }
+
+    fn facts(&self) -> BTreeMap<String, Facts<'_>> {
+        let mut facts = BTreeMap::new();
+        for (name, Interface { link, xdp, kin, .. }) in &self.attached {
+            let closed = *xdp == XdpKind::Generic && !self.held_back.contains_key(name);
+            facts.insert(name.clone(), Facts { index: link.index, below: &kin.below, closed });
+        }
+        facts
     }
 
     /// Interfaces with programs attached, by name.

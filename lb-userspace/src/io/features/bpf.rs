@@ -1,7 +1,11 @@
-//! bpf() as it is, for programs of a few instructions that are loaded only to see what becomes of them.
+//! bpf() as it is: for programs of a few instructions that are loaded only to see what becomes of them, and for what aya
+//! lacks.
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_prog_info, bpf_prog_type};
 
@@ -78,6 +82,23 @@ pub fn link(program: BorrowedFd<'_>, interface: u32, hook: bpf_attach_type, flag
     attr.link_create.attach_type = hook as u32;
     attr.link_create.flags = flags;
     bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr)
+}
+
+/// Detaches a pinned link at once; without its pin it would go a moment later.
+///
+/// # Errors
+/// The kernel's.
+pub fn detach(pin: &Path) -> io::Result<()> {
+    let path = CString::new(pin.as_os_str().as_bytes())?;
+    // SAFETY: plain numbers.
+    let mut attr: bpf_attr = unsafe { std::mem::zeroed() };
+    attr.__bindgen_anon_4.pathname = path.as_ptr() as u64;
+    let link = bpf(bpf_cmd::BPF_OBJ_GET, &mut attr)?;
+    // SAFETY: plain numbers.
+    let mut attr: bpf_attr = unsafe { std::mem::zeroed() };
+    attr.link_detach.link_fd = link.as_raw_fd().cast_unsigned();
+    // SAFETY: it points at nothing.
+    check(unsafe { syscall(bpf_cmd::BPF_LINK_DETACH, &mut attr) }).map(drop)
 }
 
 /// Whether the kernel left a call to a helper in a loaded program, instead of the helper's few instructions.

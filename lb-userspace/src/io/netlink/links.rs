@@ -1,5 +1,8 @@
 //! Interfaces: a name from the configuration in, what frames need to know about it out.
 
+use std::collections::BTreeMap;
+use std::iter::successors;
+
 use futures::TryStreamExt as _;
 use rtnetlink::packet_route::link::{
     LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, XdpAttached,
@@ -23,6 +26,10 @@ pub struct Link {
     pub up: bool,
     /// Driver kind as `ip -d link` shows it ("veth", "bond", "vlan"); `None` for hardware.
     pub kind: Option<String>,
+    /// Index of the interface that it is a part of: a bond's leg, a bridge's port.
+    pub master: Option<u32>,
+    /// Index of the interface whose tagged frames it gets, if it is a VLAN device and that is in the same namespace.
+    pub below: Option<u32>,
     /// Whether an XDP program is attached in generic mode, after the driver.
     pub xdp_generic: bool,
 }
@@ -59,6 +66,27 @@ impl Netlink {
         }
     }
 
+    /// Indexes of the interfaces that are parts of another one.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub async fn parts_of(&self, index: u32) -> Result<Vec<u32>, NetlinkError> {
+        let links = self.links().await?;
+        Ok(links.iter().filter_map(Link::of).filter(|link| link.master == Some(index)).map(|link| link.index).collect())
+    }
+
+    /// Indexes of the interfaces below a VLAN device, from the next one down to the one that is none.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub async fn below(&self, link: &Link) -> Result<Vec<u32>, NetlinkError> {
+        let links = self.links().await?;
+        let below: BTreeMap<u32, u32> =
+            links.iter().filter_map(Link::of).filter_map(|link| Some((link.index, link.below?))).collect();
+        // No more than there are, if one was replaced between two answers.
+        Ok(successors(link.below, |index| below.get(index).copied()).take(below.len()).collect())
+    }
+
     /// All interfaces, Ethernet or not.
     pub(in crate::io) async fn links(&self) -> Result<Vec<LinkMessage>, NetlinkError> {
         let links = self.handle.link().get().execute();
@@ -73,6 +101,12 @@ impl Netlink {
 }
 
 impl Link {
+    /// Whether it is a bond.
+    #[must_use]
+    pub fn is_bond(&self) -> bool {
+        self.kind.as_deref() == Some("bond")
+    }
+
     /// What the kernel says of an interface; `None` if it carries no Ethernet frames.
     pub(super) fn of(message: &LinkMessage) -> Option<Self> {
         if message.header.link_layer_type != LinkLayerType::Ether {
@@ -99,7 +133,18 @@ impl Link {
             LinkAttribute::Xdp(xdp) => xdp.contains(&LinkXdp::Attached(XdpAttached::SocketBuffer)),
             _ => false,
         });
-        Some(Self { index: message.header.index, name, mac, mtu: mtu.unwrap_or_default(), up, kind, xdp_generic })
+        let master = message.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::Controller(index) => Some(*index).filter(|index| *index != 0),
+            _ => None,
+        });
+        let is_elsewhere =
+            message.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::LinkNetNsId(_)));
+        let below = message.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::Link(index) => Some(*index).filter(|_| kind.as_deref() == Some("vlan") && !is_elsewhere),
+            _ => None,
+        });
+        let (index, mtu) = (message.header.index, mtu.unwrap_or_default());
+        Some(Self { index, name, mac, mtu, up, kind, master, below, xdp_generic })
     }
 }
 
@@ -135,7 +180,17 @@ mod tests {
         let mac = Mac([2, 0, 0, 0, 0, 1]);
         assert_eq!(
             found,
-            Link { index: 7, name: "eth0".into(), mac, mtu: 9000, up: false, kind: None, xdp_generic: false }
+            Link {
+                index: 7,
+                name: "eth0".into(),
+                mac,
+                mtu: 9000,
+                up: false,
+                kind: None,
+                master: None,
+                below: None,
+                xdp_generic: false
+            }
         );
     }
 

@@ -50,8 +50,12 @@ fn service(name: &str, vip: &str, protocol: Protocol, backends: Vec<BackendImage
 }
 
 fn image(backends: Vec<BackendImage>) -> Image {
-    let vip =
-        |name: &str, address: &str, held| VipImage { name: name.to_owned(), address: address.parse().unwrap(), held };
+    let vip = |name: &str, address: &str, held| VipImage {
+        name: name.to_owned(),
+        address: address.parse().unwrap(),
+        interface: "eth0".to_owned(),
+        held,
+    };
     let mut six = backend(9, Up, "eth0");
     six.address = "fd00::9".parse().unwrap();
     Image {

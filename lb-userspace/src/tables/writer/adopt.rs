@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use lb_common::wire::Line;
 use lb_common::wire::backend::{Backend, Hop, Identity, State, Way};
 use lb_common::wire::directory::{Key, Slot};
-use lb_common::wire::link::Port;
+use lb_common::wire::link::{LEG, Port};
 use lb_common::wire::service::{Affinity, Local, Table};
 use lb_common::wire::vip::Vip;
 
@@ -154,7 +154,7 @@ impl Reading<'_> {
 
 /// Indexes of the interfaces that programs are attached to, by port.
 fn interfaces(memory: &TableMemory) -> HashMap<u8, u32> {
-    let links = (0..).zip(memory.links.iter());
+    let links = (0..).zip(memory.links.iter()).filter(|(_, link)| link.port.get() & LEG == 0);
     let ports = links.map(|(index, link)| (Port::unpack(link.port.get()), index));
     ports.filter(|(port, _)| port.mac48 != 0).map(|(port, index)| (port.number, index)).collect()
 }

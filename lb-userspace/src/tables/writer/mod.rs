@@ -27,7 +27,7 @@ use std::net::{IpAddr, SocketAddr};
 use lb_common::net::ipv4;
 use lb_common::wire::address::Address;
 use lb_common::wire::directory::Key;
-use lb_common::wire::link::{Link, MAX_PORTS, Port, mac48};
+use lb_common::wire::link::{LEG, Link, MAX_PORTS, Port, VLANS, mac48};
 
 use self::books::Books;
 use self::step::Step;
@@ -151,8 +151,9 @@ impl Writer {
             record.set(port);
         }
         if let Some(link) = self.memory.links.get(index as usize) {
+            let vlans = if itself(link) { link.port.get() & VLANS } else { 0 };
             link.address.set(address);
-            link.port.set(port);
+            link.port.set(port | vlans);
         }
         self.books.ports.insert(name.to_owned(), number);
         Ok(number)
@@ -167,7 +168,8 @@ impl Writer {
         if let Some(number) = self.books.ports.get(name) {
             return Ok(*number);
         }
-        if let Some(earlier) = self.memory.links.get(index as usize).and_then(attached) {
+        let earlier = self.memory.links.get(index as usize).filter(|link| itself(link));
+        if let Some(earlier) = earlier.and_then(attached) {
             return Ok(earlier.number);
         }
         let free = (0..MAX_PORTS as u8).find(|number| !taken.contains(number));
@@ -188,6 +190,27 @@ impl Writer {
             link.port.set(0);
             link.address.set(0);
         }
+    }
+
+    /// Whether an interface is to leave frames of VLANs to the VLAN devices on it.
+    pub fn set_vlans(&mut self, index: u32, apart: bool) {
+        let Some(link) = self.memory.links.get(index as usize).filter(|link| link.port.get() != 0) else { return };
+        let port = link.port.get() & !VLANS;
+        link.port.set(if apart { port | VLANS } else { port });
+    }
+
+    /// Has the packet path take frames that come in by a leg of a bond for the bond's; again whenever the bond's facts change.
+    ///
+    /// # Errors
+    /// [`TableError::Interface`] for an index beyond the table.
+    pub fn set_leg(&mut self, name: &str, leg: u32, bond: u32) -> Result<(), TableError> {
+        let links = &self.memory.links;
+        let Some(record) = links.get(leg as usize) else {
+            return Err(TableError::Interface { name: name.to_owned(), index: leg });
+        };
+        let of_bond = links.get(bond as usize).map(|bond| bond.port.get()).filter(|port| *port != 0);
+        record.port.set(of_bond.map_or(0, |port| port | LEG));
+        Ok(())
     }
 
     /// Sets how many new flows each CPU puts into the flow table in a second; 0: any number.
@@ -272,6 +295,11 @@ impl Writer {
         }
         names
     }
+}
+
+/// Whether a record is of an interface itself, not of a bond that it is a leg of.
+fn itself(link: &Link) -> bool {
+    link.port.get() & LEG == 0
 }
 
 /// The key of a service in the directory.

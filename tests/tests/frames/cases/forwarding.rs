@@ -2,6 +2,7 @@
 
 use etherparse::{IpDscp, IpEcn, Ipv6FlowLabel};
 use lb_common::path::verdict::Verdict;
+use lb_common::wire::link::VLANS;
 
 use crate::frames::rig::director::director;
 use crate::frames::rig::expect::{dropped, forwarded_to, local_to, passes, redirected_to, stuck_before};
@@ -32,6 +33,7 @@ in_both_families! {
     a_datagrams_backend_behind_another_interface_gets_it_there,
     tags_stay_on_what_is_forwarded,
     a_flow_is_the_same_in_any_vlan,
+    a_vlan_is_left_to_its_device_if_that_is_ours_too,
     three_tags_pass,
     a_frame_that_ends_in_its_tags_passes,
     a_tag_of_something_else_passes,
@@ -240,6 +242,21 @@ fn a_flow_is_the_same_in_any_vlan(on: Net) {
     pivot.receives(on.syn(), forwarded_to("a").chosen());
     pivot.receives(on.ack().tagged(VLAN, 5), forwarded_to("a"));
     pivot.receives(on.data(5).tagged(QINQ, 5).tagged(VLAN, 6), forwarded_to("a"));
+}
+
+fn a_vlan_is_left_to_its_device_if_that_is_ours_too(on: Net) {
+    let mut pivot = director([on.web().with(up("a")), on.names().with(up("b"))]);
+    pivot.tampered(|memory| memory.links.iter().for_each(|link| link.port.set(link.port.get() | VLANS)));
+    for tags in [&[(VLAN, 5)][..], &[(QINQ, 5)], &[(QINQ, 0xf005), (VLAN, 6)]] {
+        let tagged = |segment: Segment| tags.iter().fold(segment, |s, (identifier, vlan)| s.tagged(*identifier, *vlan));
+        for segment in [on.syn(), on.ack(), on.rst(), on.data(1460), on.datagram(30), on.datagram(30).at_port(1)] {
+            pivot.receives(tagged(segment), passes(Verdict::VlanDevice));
+        }
+    }
+    pivot.receives(on.syn().tagged(VLAN, 5).for_mac([2, 9, 9, 9, 9, 9]), passes(Verdict::OtherHost));
+    // A priority and no VLAN: the interface's own.
+    pivot.receives(on.syn().tagged(VLAN, 0xe000), forwarded_to("a").chosen());
+    pivot.receives(on.ack(), forwarded_to("a"));
 }
 
 fn three_tags_pass(on: Net) {

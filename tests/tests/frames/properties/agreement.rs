@@ -12,7 +12,8 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 use super::any::{frame, full_scene, seeded, sent};
-use crate::frames::rig::director::{Director, SHORTEST_IN_KERNEL};
+use crate::frames::rig::director::Director;
+use crate::frames::rig::kernel::SHORTEST;
 use crate::frames::rig::scene::Scene;
 use crate::frames::rig::side::{Hook, TABLES};
 
@@ -94,12 +95,12 @@ fn step() -> impl Strategy<Value = Step> {
 /// Pads a frame that BPF_PROG_TEST_RUN would refuse: it takes none without an Ethernet header, and at TC none of IP
 /// without a whole IP header.
 fn long_enough(mut frame: Vec<u8>, hook: Hook) -> Vec<u8> {
-    frame.resize(frame.len().max(SHORTEST_IN_KERNEL), 0);
-    let network = match (hook, &frame[12..SHORTEST_IN_KERNEL]) {
+    frame.resize(frame.len().max(SHORTEST), 0);
+    let network = match (hook, &frame[12..SHORTEST]) {
         (Hook::Outgoing, [0x08, 0x00]) => 20,
         (Hook::Outgoing, [0x86, 0xdd]) => 40,
         _ => 0,
     };
-    frame.resize(frame.len().max(SHORTEST_IN_KERNEL + network), 0);
+    frame.resize(frame.len().max(SHORTEST + network), 0);
     frame
 }

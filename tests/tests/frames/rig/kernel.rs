@@ -29,6 +29,10 @@ const BPFFS: &str = "/sys/fs/bpf";
 const BPF_FS_MAGIC: u64 = 0xcafe_4a11;
 /// The largest frame that the kernel gives back here.
 const LARGEST: usize = 16_384;
+/// The shortest frame that every kernel's BPF_PROG_TEST_RUN takes: an Ethernet header.
+pub(crate) const SHORTEST: usize = 14;
+/// The longest one that it takes if frames come in one buffer: a page without XDP_PACKET_HEADROOM and `skb_shared_info`.
+const LONGEST_IN_ONE_BUFFER: usize = 4096 - 256 - 320;
 
 /// The programs and their tables.
 pub(crate) struct Kernel {
@@ -75,10 +79,33 @@ impl Kernel {
         programs.object.program(name).unwrap_or_else(|| panic!("{name} is not in the object"))
     }
 
-    /// The kernel's errno when it refuses to run a program over so short a frame.
-    pub(crate) fn refusal(&self, frame: &[u8]) -> Option<i32> {
-        let program = self.program(Hook::Incoming).fd().expect("loaded");
-        test_run(program.as_fd(), frame).err().and_then(|error| error.raw_os_error())
+    /// Whether BPF_PROG_TEST_RUN takes a frame of this length. What it must take is not asked for.
+    ///
+    /// # Panics
+    /// If it takes, or refuses, what this kernel is known not to.
+    pub(crate) fn takes(&self, hook: Hook, frame: &[u8]) -> bool {
+        let program = self.program(hook).fd().expect("loaded");
+        let errno = || test_run(program.as_fd(), frame).err().map(|error| error.raw_os_error());
+        match frame.len() {
+            // Linux 5.10 tries them.
+            ..SHORTEST => match errno() {
+                None => true,
+                Some(refusal) => {
+                    assert_eq!(refusal, Some(libc::EINVAL), "a frame of {} bytes", frame.len());
+                    false
+                }
+            },
+            length if length > LONGEST_IN_ONE_BUFFER && self.in_one_buffer() => {
+                let refusal = errno().expect("the kernel tries so long a frame after all");
+                assert!(matches!(refusal, Some(libc::EINVAL | libc::EMSGSIZE)), "{} bytes: {refusal:?}", frame.len());
+                false
+            }
+            _ => true,
+        }
+    }
+
+    fn in_one_buffer(&self) -> bool {
+        self.programs.as_ref().is_some_and(|programs| programs.buffers == Buffers::One)
     }
 }
 

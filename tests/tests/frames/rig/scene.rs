@@ -231,8 +231,12 @@ impl Scene {
 
     /// What the writer is to write.
     pub(crate) fn image(&self) -> Image {
-        let vip =
-            |(address, held): (&IpAddr, &bool)| VipImage { name: address.to_string(), address: *address, held: *held };
+        let vip = |(address, held): (&IpAddr, &bool)| VipImage {
+            name: address.to_string(),
+            address: *address,
+            interface: HERE.to_owned(),
+            held: *held,
+        };
         Image {
             vips: self.vips.iter().map(vip).collect(),
             services: self.services.iter().map(Service::image).collect(),

@@ -239,6 +239,7 @@ fn a_vip_follows_its_address_prefix_and_interface() {
         outline(&rig.configure(next.clone())),
         [
             "attach eth1",
+            "tables",
             "-address 10.0.0.100/24 eth0",
             "+address 10.0.0.100/24 eth1",
             "announce 10.0.0.100 eth1 x5",

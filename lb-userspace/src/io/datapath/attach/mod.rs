@@ -70,18 +70,31 @@ fn interface_of(name: &str, part: &str) -> Option<String> {
     Some(name.strip_suffix(part)?.strip_suffix('-')?.replace("%2e", ".").replace("%25", "%"))
 }
 
-/// Attaches all programs to an interface, or replaces those that an earlier pivotd attached.
+/// Attaches all programs to an interface, or replaces those that an earlier pivotd attached; the director in generic mode
+/// if the driver has no other, or if it is `held_back`.
 ///
 /// # Errors
 /// [`AttachError`]; what this call attached is detached again, what an earlier pivotd attached stays.
-pub fn attach(programs: &mut Ebpf, buffers: Buffers, pins: &Path, link: &Link) -> Result<Attached, AttachError> {
+pub fn attach(
+    programs: &mut Ebpf,
+    buffers: Buffers,
+    pins: &Path,
+    link: &Link,
+    held_back: bool,
+) -> Result<Attached, AttachError> {
     let interface = link.name.as_str();
     let dir = links_dir(pins);
     std::fs::create_dir_all(&dir).map_err(|e| error("links", interface, &format!("{}: {e}", dir.display())))?;
     let pins = PARTS.map(|part| pin(&dir, interface, part));
     let earlier: Vec<&PathBuf> = pins.iter().filter(|pin| pin.exists()).collect();
     let mut attached = Attached { interface: interface.to_owned(), pins: Vec::new(), xdp: XdpKind::Native };
-    let result = attach_all(programs, buffers, &dir, link, &mut attached);
+    let result = attach_all(programs, buffers, &dir, link, &mut attached).and_then(|()| match attached.xdp {
+        XdpKind::Native if held_back => {
+            attached.xdp = XdpKind::Generic;
+            make_generic_in(programs, buffers, &dir, link)
+        }
+        _ => Ok(()),
+    });
     match result {
         Ok(()) => Ok(attached),
         Err(error) => {
@@ -117,6 +130,22 @@ fn attach_all(
     attached.xdp = xdp::attach(program, &pin, link).map_err(|e| error(name, interface, &e))?;
     attached.pins.push(pin);
     Ok(())
+}
+
+/// Has the director run in generic mode on an interface where it runs in the driver. Between the two it does not run.
+///
+/// # Errors
+/// [`AttachError`].
+pub fn make_generic(programs: &mut Ebpf, buffers: Buffers, pins: &Path, link: &Link) -> Result<(), AttachError> {
+    make_generic_in(programs, buffers, &links_dir(pins), link)
+}
+
+fn make_generic_in(programs: &mut Ebpf, buffers: Buffers, dir: &Path, link: &Link) -> Result<(), AttachError> {
+    let (name, pin) = (buffers.director(), pin(dir, &link.name, DIRECTOR));
+    let Some(Program::Xdp(program)) = programs.program_mut(name) else {
+        return Err(error(name, &link.name, &"not in the object"));
+    };
+    xdp::make_generic(program, &pin, link).map_err(|e| error(name, &link.name, &e))
 }
 
 /// Pins of what is attached to interfaces that are not among `ours`, and to the namespace if there is none.

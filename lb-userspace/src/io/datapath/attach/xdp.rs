@@ -7,6 +7,7 @@ use aya::programs::{Xdp, XdpMode};
 
 use super::pins::{NOT_A_LINK, keep, pinned, remove_if_dead};
 use super::{XdpKind, chain};
+use crate::io::features::bpf;
 use crate::io::netlink::Link;
 
 /// Attaches it, or replaces the one that is attached through the pinned link.
@@ -37,6 +38,16 @@ pub(super) fn attach(program: &mut Xdp, pin: &Path, interface: &Link) -> Result<
     };
     keep(program.take_link(id).map_err(|e| chain(&e))?.try_into().map_err(|_| NOT_A_LINK)?, Some(pin))?;
     Ok(kind)
+}
+
+/// Detaches it from the driver, and attaches it behind.
+pub(super) fn make_generic(program: &mut Xdp, pin: &Path, interface: &Link) -> Result<(), String> {
+    let failed = |e| format!("pin {}: {e}", pin.display());
+    // The kernel does not take both at once.
+    bpf::detach(pin).map_err(failed)?;
+    std::fs::remove_file(pin).map_err(failed)?;
+    let id = program.attach_to_if_index(interface.index, XdpMode::Skb).map_err(|e| chain(&e))?;
+    keep(program.take_link(id).map_err(|e| chain(&e))?.try_into().map_err(|_| NOT_A_LINK)?, Some(pin))
 }
 
 fn warn_generic(interface: &Link, reason: &str) {

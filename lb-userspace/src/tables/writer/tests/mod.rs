@@ -65,7 +65,8 @@ fn vip_address(vip: u8) -> Ipv4Addr {
 }
 
 fn vip(number: u8) -> VipImage {
-    VipImage { name: format!("vip{number}"), address: vip_address(number).into(), held: true }
+    let (name, interface) = (format!("vip{number}"), "eth0".to_owned());
+    VipImage { name, address: vip_address(number).into(), interface, held: true }
 }
 
 /// A backend of the service on this port, by number; it has a MAC of its own.

@@ -1,0 +1,109 @@
+//! Interfaces that have to run XDP in generic mode although their drivers can do better.
+//!
+//! A frame that a driver handed to XDP can leave only by interfaces whose drivers take frames from XDP. A VLAN device, a
+//! macvlan, a bridge do not: what comes in natively and should leave there is lost without a word. In generic mode a frame
+//! leaves by any interface.
+
+use std::collections::BTreeMap;
+
+use crate::core::plan::Image;
+
+/// What matters of an interface that programs are attached to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts<'a> {
+    /// Its index.
+    pub(super) index: u32,
+    /// Indexes of the interfaces below it, if it is a VLAN device.
+    pub(super) below: &'a [u32],
+    /// Whether its driver has no native XDP: then it takes no frames from there either.
+    pub(super) closed: bool,
+}
+
+/// The interfaces by which packets come in that may have to leave by another one that is closed; and that one.
+///
+/// Packets to a VIP come in by its interface. If that is a VLAN device, the interface below sees them first, and does not
+/// know them for what they are if the hardware has taken the tag off.
+pub(super) fn held_back(image: &Image, interfaces: &BTreeMap<String, Facts<'_>>) -> BTreeMap<String, String> {
+    let mut held_back = BTreeMap::new();
+    for service in &image.services {
+        let Some(vip) = image.vips.iter().find(|vip| vip.name == service.vip) else { continue };
+        let below = interfaces.get(&vip.interface).map_or(&[][..], |carrier| carrier.below);
+        let below = interfaces.iter().filter(|(_, facts)| below.contains(&facts.index)).map(|(name, _)| name);
+        for entry in below.chain([&vip.interface]) {
+            let is_closed = |exit: &&String| *exit != entry && interfaces.get(*exit).is_some_and(|facts| facts.closed);
+            let mut hops = service.backends.iter().filter_map(|backend| backend.next_hop.as_ref());
+            if let Some(exit) = hops.find_map(|hop| Some(&hop.interface).filter(is_closed)) {
+                held_back.insert(entry.clone(), exit.clone());
+            }
+        }
+    }
+    held_back
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::core::config::model::{Mode, Protocol};
+    use crate::core::event::{BackendKey, Mac, NextHop};
+    use crate::core::plan::{BackendImage, ServiceImage, VipImage};
+    use crate::core::view::BackendState;
+
+    /// A VIP on an interface, and a backend that another leads to.
+    fn image(carrier: &str, exit: &str) -> Image {
+        let vip = VipImage { name: "v".into(), address: [10, 0, 0, 9].into(), interface: carrier.into(), held: true };
+        let backend = BackendImage {
+            key: BackendKey { service: "s".into(), backend: "b".into() },
+            address: [10, 0, 0, 1].into(),
+            port: 80,
+            mode: Mode::L2,
+            local: false,
+            state: BackendState::Up,
+            drained: false,
+            next_hop: Some(NextHop { interface: exit.into(), mac: Mac([2; 6]) }),
+        };
+        let service = ServiceImage {
+            name: "s".into(),
+            vip: "v".into(),
+            port: 80,
+            protocol: Protocol::Tcp,
+            idle_timeout: Duration::from_secs(1),
+            affinity: None,
+            backends: vec![backend],
+            table: Vec::new().into(),
+        };
+        Image { vips: vec![vip], services: vec![service] }
+    }
+
+    /// Two native ones, and a VLAN device over the first.
+    fn interfaces() -> BTreeMap<String, Facts<'static>> {
+        let facts = |index, below: &'static [u32]| Facts { index, below, closed: !below.is_empty() };
+        [("eth0", facts(2, &[])), ("eth1", facts(3, &[])), ("eth0.5", facts(4, &[2]))]
+            .map(|(name, facts)| (name.to_owned(), facts))
+            .into()
+    }
+
+    fn names(carrier: &str, exit: &str) -> Vec<String> {
+        held_back(&image(carrier, exit), &interfaces()).into_keys().collect()
+    }
+
+    #[test]
+    fn who_sends_by_an_interface_without_native_xdp_is_held_back() {
+        assert_eq!(names("eth1", "eth0.5"), ["eth1"]);
+        assert_eq!(names("eth0", "eth0.5"), ["eth0"]);
+        assert_eq!(held_back(&image("eth1", "eth0.5"), &interfaces())["eth1"], "eth0.5");
+    }
+
+    #[test]
+    fn so_is_who_sees_frames_of_a_vlan_before_its_device() {
+        assert_eq!(names("eth0.5", "eth0.5"), ["eth0"]);
+    }
+
+    #[test]
+    fn nobody_else_is() {
+        for (carrier, exit) in [("eth0", "eth0"), ("eth0", "eth1"), ("eth0.5", "eth0"), ("eth1", "unknown")] {
+            assert_eq!(names(carrier, exit), Vec::<String>::new(), "{carrier} {exit}");
+        }
+    }
+}

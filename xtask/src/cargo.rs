@@ -37,3 +37,15 @@ pub(crate) fn build_programs() -> Result<PathBuf> {
     }
     Ok(target_directory()?.join("release"))
 }
+
+/// The commit of the workspace, with "+" behind it if files are not as committed; "unknown" outside a repository.
+pub(crate) fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").current_dir(workspace()).args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    match (git(&["rev-parse", "--short", "HEAD"]), git(&["status", "--porcelain"])) {
+        (Some(commit), Some(changes)) => commit + if changes.is_empty() { "" } else { "+" },
+        _ => "unknown".to_owned(),
+    }
+}

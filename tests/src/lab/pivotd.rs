@@ -143,6 +143,12 @@ impl Pivotd {
                 Some(view) => Err(format!("{} {:?}, mac {:?}, {}", view.id, view.state, view.mac, view.last_check)),
             }
         })
+        .with_context(|| format!("the end of its log:{}", self.log()))
+    }
+
+    /// The end of its log, for an error message.
+    pub fn log(&self) -> String {
+        self.process.tail()
     }
 
     /// Runs `pivot` against it, to its end.

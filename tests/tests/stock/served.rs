@@ -72,7 +72,7 @@ impl Served {
         assert_eq!(first.failed(), 0, "{family}: {}{}", first.summary(), self.verdicts());
         let report = client.load(Load::to(web(family)).requests(150).padded(3000)).unwrap();
         assert_eq!((report.requests(), report.failed()), (150, 0), "{family}: {}{}", report.summary(), self.verdicts());
-        assert_eq!(report.backends().len(), 3, "{family}: {}", report.summary());
+        assert_eq!(report.backends().len(), 3, "{family}: {}{}", report.summary(), self.verdicts());
         assert!(report.client_seen_as(client.address_in(family)), "{family}");
         assert!(report.answers().all(|answer| answer.local == Some(web(family))), "{family}");
     }
@@ -121,7 +121,7 @@ impl Served {
     /// What became of packets on every controller, for the message of a failure.
     pub(crate) fn verdicts(&self) -> String {
         let of = |daemon: &pivot_tests::lab::Pivotd| match daemon.status() {
-            Ok(status) => format!("{:?} {:?}", status.interfaces, status.verdicts),
+            Ok(status) => format!("{:?} {:?}{}", status.interfaces, status.verdicts, daemon.log()),
             Err(error) => format!("{error:#}"),
         };
         self.cluster.daemons.iter().map(|(host, daemon)| format!("\n  {host}: {}", of(daemon))).collect()

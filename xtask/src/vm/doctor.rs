@@ -1,9 +1,9 @@
 //! What `pivot doctor --json` says of the kernel it is run on, as far as the support table tells it.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Its answer.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Doctor {
     /// pivot's BPF programs.
     #[serde(default)]
@@ -14,7 +14,7 @@ pub(super) struct Doctor {
 }
 
 /// A BPF program.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Program {
     pub(super) name: String,
     pub(super) loads: bool,
@@ -27,7 +27,7 @@ pub(super) struct Program {
 }
 
 /// Something that a kernel has or has not.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Feature {
     pub(super) name: String,
     pub(super) state: State,
@@ -37,7 +37,7 @@ pub(super) struct Feature {
     pub(super) instead: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum State {
     Yes,

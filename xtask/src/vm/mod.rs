@@ -48,11 +48,14 @@ use session::{Place, Session};
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// The kernel: a version of Debian's, or the one that runs here.
-    #[arg(long, value_parser = PossibleValuesParser::new(kernels::names()), required_unless_present = "all")]
+    #[arg(long, value_parser = PossibleValuesParser::new(kernels::names()), required_unless_present_any = ["all", "table"])]
     kernel: Option<String>,
     /// All kernels one after the other, and their results in docs/kernels.md.
     #[arg(long, conflicts_with_all = ["kernel", "tests", "shell"])]
     all: bool,
+    /// No tests: the results of each kernel's last run of all tests, in docs/kernels.md.
+    #[arg(long, conflicts_with_all = ["kernel", "all", "tests", "shell", "patience"])]
+    table: bool,
     /// A shell in the machine instead of the tests.
     #[arg(long)]
     shell: bool,
@@ -66,19 +69,32 @@ pub(crate) struct Options {
 
 /// Runs the tests on each kernel, also after a failure; the exit code says whether any failed.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let target = cargo::target_directory()?.join("vm");
+    let reports = target.join("reports");
+    if options.table {
+        let known = |name| {
+            Report::read(&reports.join(name)).with_context(|| {
+                format!("the tests of kernel {name} were not all run yet: `cargo xtask vm --kernel {name}`, or --all")
+            })
+        };
+        let reports: Vec<Report> = kernels::names().map(known).collect::<Result<_>>()?;
+        table::write(&reports, cargo::workspace())?;
+        return conclude(&reports);
+    }
     setup::require_root("it makes a network for the virtual machine and loads BPF programs")?;
     let names: Vec<&'static str> =
         kernels::names().filter(|name| options.all || options.kernel.as_deref() == Some(name)).collect();
     setup::ensure(&[Group::Bpf, Group::Lab])?;
     interrupt::watch()?;
-    let target = cargo::target_directory()?.join("vm");
     fs::create_dir_all(&target).with_context(|| format!("making {}", target.display()))?;
     let shipped = cargo::build_programs()?;
     let selection = Selection::of(&options.tests);
-    let reports = target.join("reports");
+    let commit = cargo::commit();
+    // What is not the whole is kept apart from what the table is made of.
+    let part = if options.tests.is_empty() && !options.shell { "" } else { "-part" };
     let session = |name| -> Result<Session<'_>> {
-        let patience = options.patience.map(NonZeroU32::get);
-        Ok(Session { name, place: place_of(name, &target)?, patience, shipped: &shipped, reports: &reports })
+        let (patience, folder) = (options.patience.map(NonZeroU32::get), reports.join(format!("{name}{part}")));
+        Ok(Session { name, place: place_of(name, &target)?, patience, shipped: &shipped, folder, commit: &commit })
     };
     if let ([name], true) = (&names[..], options.shell) {
         session(name)?.shell(&[])?;
@@ -87,8 +103,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let programs = Program::build(&selection)?;
     let mut done = Vec::new();
     for name in names {
-        let report = on(&session(name)?, &programs)?;
-        eprintln!("\n{}\nxtask: report in {}", report.summary(), reports.join(name).display());
+        let session = session(name)?;
+        let report = on(&session, &programs)?;
+        eprintln!("\n{}\nxtask: report in {}", report.summary(), session.folder.display());
         done.push(report);
     }
     if options.all {

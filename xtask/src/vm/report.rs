@@ -1,4 +1,5 @@
-//! What came of the tests on one kernel: for people (`summary.txt`), for CI (`junit.xml`).
+//! What came of the tests on one kernel: for people (`summary.txt`), for CI (`junit.xml`), and for the support table
+//! (`report.json`).
 
 use std::fmt::Write as _;
 use std::fs;
@@ -7,18 +8,24 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use serde::{Deserialize, Serialize};
 
 use super::doctor::Doctor;
 use super::events::{Outcome, Verdict};
 use crate::test::tally::Tally;
 
+/// The form that is read again.
+const JSON: &str = "report.json";
+
 /// The tests on one kernel.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Report {
     /// The kernel's name, as typed.
-    pub(super) kernel: &'static str,
+    pub(super) kernel: String,
     /// What `uname -r` said.
     pub(super) release: String,
+    /// The commit that was tested, with "+" behind it if more was changed.
+    pub(super) commit: String,
     /// Who ran the instructions, in a word or two.
     pub(super) run_by: String,
     /// Why, and what else has to be said: a line each.
@@ -37,13 +44,26 @@ impl Report {
         tally(self.outcomes.iter())
     }
 
-    /// Writes it in both forms.
+    /// Writes it in all its forms.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
-        for (name, text) in [("summary.txt", self.summary()), ("junit.xml", self.junit()?)] {
+        let json = serde_json::to_string_pretty(self).context("writing JSON")?;
+        for (name, text) in [("summary.txt", self.summary()), ("junit.xml", self.junit()?), (JSON, json)] {
             let path = folder.join(name);
             fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
         }
         Ok(())
+    }
+
+    /// Reads what an earlier run wrote.
+    pub(super) fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(JSON);
+        let text = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))
+    }
+
+    /// The tests that failed, by program and name.
+    pub(super) fn failures(&self) -> impl Iterator<Item = &Outcome> {
+        self.outcomes.iter().filter(|outcome| matches!(outcome.verdict, Verdict::Failed(_)))
     }
 
     /// The totals, and the failures with their words.
@@ -132,8 +152,9 @@ pub(super) mod tests {
             verdict,
         };
         Report {
-            kernel: "6.1",
+            kernel: "6.1".into(),
             release: "6.1.0-56-amd64".into(),
+            commit: "1234abc".into(),
             run_by: "emulation".into(),
             remarks: vec!["emulation: no /dev/kvm".into()],
             took: Duration::from_secs(321),
@@ -157,6 +178,14 @@ pub(super) mod tests {
              \n---- lab three\npanicked <here>\nmore\n"
         );
         assert_eq!(report().tally(), Tally { passed: 2, failed: 1, ignored: 0 });
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        report().write(folder.path()).unwrap();
+        assert_eq!(Report::read(folder.path()).unwrap(), report());
+        assert!(Report::read(&folder.path().join("none")).is_err());
     }
 
     #[test]

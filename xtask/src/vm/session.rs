@@ -60,15 +60,17 @@ pub(super) struct Session<'a> {
     pub(super) patience: Option<u32>,
     /// Folder of pivotd and the others.
     pub(super) shipped: &'a Path,
-    /// Where reports go.
-    pub(super) reports: &'a Path,
+    /// Where its report goes.
+    pub(super) folder: PathBuf,
+    /// The commit that is tested.
+    pub(super) commit: &'a str,
 }
 
 impl Session<'_> {
     /// Runs test programs to their end, and reports.
     pub(super) fn run(&self, programs: &[Program], mut remarks: Vec<String>) -> Result<Report> {
-        let folder = self.prepare(programs)?;
-        let raw = folder.join("raw");
+        self.prepare(programs)?;
+        let raw = self.raw();
         let segment = self.segment()?;
         let (patience, explained) = (self.patience(), self.explained());
         eprintln!("xtask: kernel {}: {explained}; patience {patience}", self.name);
@@ -76,7 +78,7 @@ impl Session<'_> {
 
         let (start, mut progress) = (Instant::now(), Progress::of(programs, &raw));
         let command = self.command(&raw, segment.as_ref())?;
-        let console = folder.join("console.log");
+        let console = self.folder.join("console.log");
         let end = watch::run(command, &console, LIMITS, || progress.look())?;
         let took = start.elapsed();
         drop(segment);
@@ -90,14 +92,16 @@ impl Session<'_> {
         let release = if release.is_empty() { self.release() } else { release.trim().to_owned() };
         let doctor = doctor::read(&read(&raw.join("doctor.json")));
         let run_by = self.run_by();
-        let report = Report { kernel: self.name, release, run_by, remarks, took, outcomes, doctor };
-        report.write(&folder)?;
+        let (kernel, commit) = (self.name.to_owned(), self.commit.to_owned());
+        let report = Report { kernel, release, commit, run_by, remarks, took, outcomes, doctor };
+        report.write(&self.folder)?;
         Ok(report)
     }
 
     /// A person at the console of a guest in which the tests would run.
     pub(super) fn shell(&self, programs: &[Program]) -> Result<()> {
-        let raw = self.prepare(programs)?.join("raw");
+        self.prepare(programs)?;
+        let raw = self.raw();
         let Place::Guest { kernel, accelerator, virtme } = &self.place else {
             bail!("kernel {} runs on this machine itself: you have a shell", self.name);
         };
@@ -117,10 +121,9 @@ impl Session<'_> {
     }
 
     /// A fresh folder for the report, with all that is run in `raw`.
-    fn prepare(&self, programs: &[Program]) -> Result<PathBuf> {
-        let folder = self.reports.join(self.name);
-        let raw = folder.join("raw");
-        let _ = fs::remove_dir_all(&folder);
+    fn prepare(&self, programs: &[Program]) -> Result<()> {
+        let raw = self.raw();
+        let _ = fs::remove_dir_all(&self.folder);
         fs::create_dir_all(&raw).with_context(|| format!("making {}", raw.display()))?;
         let quoted_raw = quoted(&raw.display().to_string());
         let shell = format!("#!/bin/sh\n. {quoted_raw}/environment\nexec sh {quoted_raw}/guest.sh {quoted_raw} bash\n");
@@ -138,8 +141,12 @@ impl Session<'_> {
             fs::write(raw.join(name), text).with_context(|| format!("writing {name} in {}", raw.display()))?;
         }
         let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(raw.join("shell.sh"), executable).context("making shell.sh executable")?;
-        Ok(folder)
+        fs::set_permissions(raw.join("shell.sh"), executable).context("making shell.sh executable")
+    }
+
+    /// What the machine is given and what it leaves.
+    fn raw(&self) -> PathBuf {
+        self.folder.join("raw")
     }
 
     /// What tests find in their environment.

@@ -36,14 +36,26 @@ fn placed(document: &str, table: &str) -> Result<String> {
 
 /// Kernels; programs by kernel; what is off by kernel.
 fn rendered(reports: &[Report]) -> String {
-    let mut text = String::from("| kernel | release | run by | tests |\n|---|---|---|---|\n");
+    let mut text = String::from("| kernel | release | run by | pivot | tests |\n|---|---|---|---|---|\n");
     for report in reports {
-        let Report { kernel, release, run_by, .. } = report;
-        let _ = writeln!(text, "| {kernel} | {release} | {run_by} | {} |", report.tally());
+        let Report { kernel, release, run_by, commit, .. } = report;
+        let _ = writeln!(text, "| {kernel} | {release} | {run_by} | {commit} | {} |", report.tally());
     }
+    text += &failures(reports);
     text += &programs(reports);
     text += &features(reports);
     text
+}
+
+/// What failed where.
+fn failures(reports: &[Report]) -> String {
+    let mut text = String::new();
+    for report in reports {
+        for failure in report.failures() {
+            let _ = writeln!(text, "| {} | `{} {}` |", report.kernel, failure.program, failure.name);
+        }
+    }
+    if text.is_empty() { text } else { format!("\nFailed:\n\n| kernel | test |\n|---|---|\n{text}") }
 }
 
 /// A row for each program, a column for each kernel.
@@ -175,7 +187,7 @@ mod tests {
             Feature { instead: None, ..feature("TCX", State::Unknown) },
         ];
         let old = Report {
-            kernel: "5.10",
+            kernel: "5.10".into(),
             doctor: Some(Doctor { programs: vec![program(false, None)], features }),
             ..report()
         };
@@ -183,10 +195,17 @@ mod tests {
             Report { doctor: Some(Doctor { programs: vec![program(true, Some(2116))], features: vec![] }), ..report() };
         assert_eq!(
             rendered(&[old, new]),
-            "| kernel | release | run by | tests |\n\
-             |---|---|---|---|\n\
-             | 5.10 | 6.1.0-56-amd64 | emulation | 2 passed, 1 failed |\n\
-             | 6.1 | 6.1.0-56-amd64 | emulation | 2 passed, 1 failed |\n\
+            "| kernel | release | run by | pivot | tests |\n\
+             |---|---|---|---|---|\n\
+             | 5.10 | 6.1.0-56-amd64 | emulation | 1234abc | 2 passed, 1 failed |\n\
+             | 6.1 | 6.1.0-56-amd64 | emulation | 1234abc | 2 passed, 1 failed |\n\
+             \n\
+             Failed:\n\
+             \n\
+             | kernel | test |\n\
+             |---|---|\n\
+             | 5.10 | `lab three` |\n\
+             | 6.1 | `lab three` |\n\
              \n\
              Instructions that the verifier goes through before it accepts a program:\n\
              \n\
@@ -213,6 +232,7 @@ mod tests {
 
     #[test]
     fn without_a_doctor_there_are_the_kernels_alone() {
-        assert_eq!(rendered(&[report()]).lines().count(), 3);
+        let passed = Report { outcomes: Vec::new(), ..report() };
+        assert_eq!(rendered(&[passed]).lines().count(), 3);
     }
 }

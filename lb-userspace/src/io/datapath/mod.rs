@@ -157,9 +157,54 @@ impl Datapath {
             attach::attach_listen(&mut self.programs, &self.pins)?;
             self.listening = true;
         }
-        let held_back = self.held_back.contains_key(&link.name);
-        let attached = attach::attach(&mut self.programs, self.buffers, &self.pins, &link, held_back)?;
-        self.attached.insert(link.name.clone(), Interface { xdp: attached.xdp, link, kin: Kin::default(), attached });
+        let attached = self.beneath(link.index, |datapath| {
+            attach::attach(&mut datapath.programs, datapath.buffers, &datapath.pins, &link)
+        })?;
+        let name = link.name.clone();
+        self.attached.insert(name.clone(), Interface { xdp: attached.xdp, link, kin: Kin::default(), attached });
+        if self.held_back.contains_key(&name) {
+            self.make_generic(&name)?;
+        }
+        Ok(())
+    }
+
+    /// Attaches to an interface. From Linux 5.15 on an interface below another one that has an XDP program takes none: if
+    /// those above are ours, they make way for a moment.
+    fn beneath<T>(
+        &mut self,
+        index: u32,
+        mut attach: impl FnMut(&mut Self) -> Result<T, AttachError>,
+    ) -> Result<T, AttachError> {
+        let first = attach(self);
+        let above = self.attached.values().filter(|other| other.kin.below.contains(&index));
+        let above: Vec<Link> = above.map(|other| other.link.clone()).collect();
+        if above.is_empty() || !first.as_ref().is_err_and(|error| error.occupied) {
+            return first;
+        }
+        for link in &above {
+            tracing::warn!(
+                interface = link.name,
+                "XDP is off for a moment, as the kernel wants it attached below first: connections may be reset"
+            );
+            attach::take_director_off(&self.pins, link).unwrap_or_else(|error| tracing::error!("{error}"));
+        }
+        let second = attach(self);
+        for link in &above {
+            let back = attach::attach_generic(&mut self.programs, self.buffers, &self.pins, link);
+            back.unwrap_or_else(|error| tracing::error!("{error}"));
+        }
+        second
+    }
+
+    /// Has an interface run XDP in generic mode that runs it in the driver. Between the two it does not run.
+    fn make_generic(&mut self, name: &str) -> Result<(), AttachError> {
+        let Some(Interface { link, xdp: XdpKind::Native, .. }) = self.attached.get(name) else { return Ok(()) };
+        let link = link.clone();
+        attach::take_director_off(&self.pins, &link)?;
+        self.beneath(link.index, |datapath| {
+            attach::attach_generic(&mut datapath.programs, datapath.buffers, &datapath.pins, &link)
+        })?;
+        self.attached.get_mut(name).into_iter().for_each(|interface| interface.xdp = XdpKind::Generic);
         Ok(())
     }
 
@@ -234,16 +279,17 @@ impl Datapath {
     /// Has interfaces run XDP in generic mode from now on if packets for the image's backends could not leave otherwise.
     fn hold_back(&mut self, image: &Image) {
         for (name, exit) in exits::held_back(image, &self.facts()) {
-            let earlier = self.held_back.insert(name.clone(), exit.clone());
-            let native = self.attached.get_mut(&name).filter(|interface| interface.xdp == XdpKind::Native);
-            let (None, Some(interface)) = (earlier, native) else { continue };
+            let native = self.attached.get(&name).is_some_and(|interface| interface.xdp == XdpKind::Native);
+            self.held_back.insert(name.clone(), exit.clone());
+            if !native {
+                continue;
+            }
             tracing::warn!(
                 interface = name,
                 "backends are reached by {exit}, which takes no frames from native XDP: generic mode, several times slower"
             );
-            match attach::make_generic(&mut self.programs, self.buffers, &self.pins, &interface.link) {
-                Ok(()) => interface.xdp = XdpKind::Generic,
-                Err(error) => tracing::error!("{error}"),
+            if let Err(error) = self.make_generic(&name) {
+                tracing::error!("{error}");
             }
         }
     }

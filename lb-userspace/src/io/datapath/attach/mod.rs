@@ -14,12 +14,13 @@ pub use listen::attach_listen;
 use std::path::{Path, PathBuf};
 
 use aya::Ebpf;
-use aya::programs::Program;
+use aya::programs::{Program, Xdp};
 
+use self::xdp::Refusal;
 use super::chain;
 use super::load::links_dir;
 use super::programs::{Buffers, EGRESS, LISTEN, STEER};
-use crate::io::features;
+use crate::io::features::{self, bpf};
 use crate::io::netlink::Link;
 
 /// Why programs cannot be attached.
@@ -29,6 +30,8 @@ pub struct AttachError {
     program: &'static str,
     interface: String,
     message: String,
+    /// Whether the kernel says that there is a program already, there or on an interface above.
+    pub occupied: bool,
 }
 
 /// How XDP runs on an interface.
@@ -70,32 +73,18 @@ fn interface_of(name: &str, part: &str) -> Option<String> {
     Some(name.strip_suffix(part)?.strip_suffix('-')?.replace("%2e", ".").replace("%25", "%"))
 }
 
-/// Attaches all programs to an interface, or replaces those that an earlier pivotd attached; the director in generic mode
-/// if the driver has no other, or if it is `held_back`.
+/// Attaches all programs to an interface, or replaces those that an earlier pivotd attached.
 ///
 /// # Errors
 /// [`AttachError`]; what this call attached is detached again, what an earlier pivotd attached stays.
-pub fn attach(
-    programs: &mut Ebpf,
-    buffers: Buffers,
-    pins: &Path,
-    link: &Link,
-    held_back: bool,
-) -> Result<Attached, AttachError> {
+pub fn attach(programs: &mut Ebpf, buffers: Buffers, pins: &Path, link: &Link) -> Result<Attached, AttachError> {
     let interface = link.name.as_str();
     let dir = links_dir(pins);
     std::fs::create_dir_all(&dir).map_err(|e| error("links", interface, &format!("{}: {e}", dir.display())))?;
     let pins = PARTS.map(|part| pin(&dir, interface, part));
     let earlier: Vec<&PathBuf> = pins.iter().filter(|pin| pin.exists()).collect();
     let mut attached = Attached { interface: interface.to_owned(), pins: Vec::new(), xdp: XdpKind::Native };
-    let result = attach_all(programs, buffers, &dir, link, &mut attached).and_then(|()| match attached.xdp {
-        XdpKind::Native if held_back => {
-            attached.xdp = XdpKind::Generic;
-            make_generic_in(programs, buffers, &dir, link)
-        }
-        _ => Ok(()),
-    });
-    match result {
+    match attach_all(programs, buffers, &dir, link, &mut attached) {
         Ok(()) => Ok(attached),
         Err(error) => {
             attached.pins.retain(|pin| !earlier.contains(&pin));
@@ -122,30 +111,45 @@ fn attach_all(
         classifier::attach(program, hook, &pin, interface).map_err(|e| error(name, interface, &e))?;
         attached.pins.push(pin);
     }
-    let name = buffers.director();
     let pin = pin(dir, interface, DIRECTOR);
-    let Some(Program::Xdp(program)) = programs.program_mut(name) else {
-        return Err(error(name, interface, &"not in the object"));
-    };
-    attached.xdp = xdp::attach(program, &pin, link).map_err(|e| error(name, interface, &e))?;
+    attached.xdp = with_director(programs, buffers, link, |director| xdp::attach(director, &pin, link))?;
     attached.pins.push(pin);
     Ok(())
 }
 
-/// Has the director run in generic mode on an interface where it runs in the driver. Between the two it does not run.
+/// Takes the director off an interface that keeps everything else.
+///
+/// # Errors
+/// [`AttachError`]
+pub fn take_director_off(pins: &Path, link: &Link) -> Result<(), AttachError> {
+    let pin = pin(&links_dir(pins), &link.name, DIRECTOR);
+    if pin.exists() {
+        detach_pin(&pin).map_err(|e| error(DIRECTOR, &link.name, &e))?;
+    }
+    Ok(())
+}
+
+/// Attaches the director to an interface that it was taken off, in generic mode.
 ///
 /// # Errors
 /// [`AttachError`].
-pub fn make_generic(programs: &mut Ebpf, buffers: Buffers, pins: &Path, link: &Link) -> Result<(), AttachError> {
-    make_generic_in(programs, buffers, &links_dir(pins), link)
+pub fn attach_generic(programs: &mut Ebpf, buffers: Buffers, pins: &Path, link: &Link) -> Result<(), AttachError> {
+    let pin = pin(&links_dir(pins), &link.name, DIRECTOR);
+    with_director(programs, buffers, link, |director| xdp::attach_generic(director, &pin, link))
 }
 
-fn make_generic_in(programs: &mut Ebpf, buffers: Buffers, dir: &Path, link: &Link) -> Result<(), AttachError> {
-    let (name, pin) = (buffers.director(), pin(dir, &link.name, DIRECTOR));
+fn with_director<T>(
+    programs: &mut Ebpf,
+    buffers: Buffers,
+    link: &Link,
+    attach: impl FnOnce(&mut Xdp) -> Result<T, Refusal>,
+) -> Result<T, AttachError> {
+    let name = buffers.director();
     let Some(Program::Xdp(program)) = programs.program_mut(name) else {
         return Err(error(name, &link.name, &"not in the object"));
     };
-    xdp::make_generic(program, &pin, link).map_err(|e| error(name, &link.name, &e))
+    attach(program)
+        .map_err(|refusal| AttachError { occupied: refusal.occupied, ..error(name, &link.name, &refusal.message) })
 }
 
 /// Pins of what is attached to interfaces that are not among `ours`, and to the namespace if there is none.
@@ -190,11 +194,13 @@ pub fn detach_pin(pin: &Path) -> Result<(), String> {
             }
         }
     }
+    // Its place is free at once then; without its pin alone, a link goes a moment later. There may be no link, or a dead one.
+    let _ = bpf::detach(pin);
     std::fs::remove_file(pin).map_err(|e| e.to_string())
 }
 
 fn error(program: &'static str, interface: &str, message: &dyn std::fmt::Display) -> AttachError {
-    AttachError { program, interface: interface.to_owned(), message: message.to_string() }
+    AttachError { program, interface: interface.to_owned(), message: message.to_string(), occupied: false }
 }
 
 #[cfg(test)]

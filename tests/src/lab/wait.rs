@@ -27,7 +27,7 @@ pub fn wait_until<T, E: Display>(
         match condition() {
             Ok(reached) => return Ok(reached),
             Err(seen) if start.elapsed() >= deadline => bail!("waited {deadline:?} for {what}; last seen: {seen:#}"),
-            Err(_) => thread::sleep(PAUSE),
+            Err(_) => thread::sleep(patient(PAUSE)),
         }
     }
 }

@@ -19,6 +19,7 @@ mod frames {
         pub(crate) mod model;
         pub(crate) mod net;
         pub(crate) mod observed;
+        pub(crate) mod reading;
         pub(crate) mod scene;
         pub(crate) mod segment;
         pub(crate) mod side;

@@ -49,8 +49,9 @@ fn packets_for_a_vip_are_delivered_with_the_route_or_the_address() {
     on_a_segment(|lab| async move {
         let netlink = netlink();
         let index = netlink.link("eth0").await.unwrap().index;
-        for (vip, prefix, any) in [(VIP, 32, "0.0.0.0:80"), (VIP6, 128, "[::]:80")] {
-            let _listener = TcpListener::bind(any).unwrap();
+        // For both families: Linux 6.1 has the port in use for a while after one for the other.
+        let _listener = TcpListener::bind("[::]:80").unwrap();
+        for (vip, prefix) in [(VIP, 32), (VIP6, 128)] {
             run(&format!("ip -n {} neigh add {vip} lladdr {HOST_MAC} dev eth0 nud permanent", lab.peer));
             let delivered = || connects(&lab, vip);
 

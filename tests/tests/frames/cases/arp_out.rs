@@ -8,8 +8,9 @@ use crate::frames::rig::arp::{CLIENT, NEIGHBOUR, OTHER_VIP, VIP, is_at, who_has}
 use crate::frames::rig::director::{Director, director};
 use crate::frames::rig::expect::{dropped, passes, passes_as, passes_unseen};
 use crate::frames::rig::net::Net;
+use crate::frames::rig::reading::{Frame, raw};
 use crate::frames::rig::scene::{OWN_ADDRESS, Scene, up};
-use crate::frames::rig::segment::{Frame, QINQ, VLAN, raw};
+use crate::frames::rig::segment::{QINQ, VLAN};
 
 /// Holds `VIP`, does not hold `OTHER_VIP`.
 fn holding_one_of_two() -> Director {

@@ -10,8 +10,9 @@ use crate::frames::rig::director::{Director, director};
 use crate::frames::rig::expect::{Expect, Leaves, dropped, forwarded_to, passes, told};
 use crate::frames::rig::model::NEW;
 use crate::frames::rig::net::{Net, in_both_families};
+use crate::frames::rig::reading::Frame;
 use crate::frames::rig::scene::{Scene, down, drained, up};
-use crate::frames::rig::segment::{Frame, QINQ, VLAN};
+use crate::frames::rig::segment::{QINQ, VLAN};
 
 in_both_families! {
     an_echo_to_a_vip_that_is_held_is_for_the_stack,

@@ -9,8 +9,9 @@ use crate::frames::rig::director::director;
 use crate::frames::rig::expect::{Expect, Leaves, dropped, forwarded_to, local_to, passes, redirected_to};
 use crate::frames::rig::model::FRAGMENTS;
 use crate::frames::rig::net::{Net, in_both_families};
+use crate::frames::rig::reading::Frame;
 use crate::frames::rig::scene::{Scene, Service, down, drained, service, up};
-use crate::frames::rig::segment::{Frame, Segment, VLAN};
+use crate::frames::rig::segment::{Segment, VLAN};
 
 in_both_families! {
     fragments_follow_their_first,

@@ -6,8 +6,9 @@ use lb_common::path::verdict::Verdict;
 use crate::frames::rig::director::{Director, director};
 use crate::frames::rig::expect::{dropped, forwarded_to, passes};
 use crate::frames::rig::net::{Net, in_both_families};
+use crate::frames::rig::reading::Frame;
 use crate::frames::rig::scene::{Scene, up};
-use crate::frames::rig::segment::{ETHERNET, Frame, VLAN};
+use crate::frames::rig::segment::{ETHERNET, VLAN};
 
 in_both_families! {
     a_length_shorter_than_the_headers_is_malformed,

@@ -6,8 +6,9 @@ use crate::frames::rig::control::{advertises, probes, solicits};
 use crate::frames::rig::director::{Director, director};
 use crate::frames::rig::expect::{dropped, passes, passes_unseen};
 use crate::frames::rig::net::Net;
+use crate::frames::rig::reading::Frame;
 use crate::frames::rig::scene::{OWN_MAC, Scene, nothing, up};
-use crate::frames::rig::segment::{Frame, QINQ, VLAN};
+use crate::frames::rig::segment::{QINQ, VLAN};
 
 const ON: Net = Net::V6;
 

@@ -5,8 +5,9 @@ use lb_common::path::verdict::Verdict;
 use crate::frames::rig::director::{Director, director};
 use crate::frames::rig::expect::{forwarded_to, passes};
 use crate::frames::rig::net::{Net, in_both_families};
+use crate::frames::rig::reading::{Frame, raw};
 use crate::frames::rig::scene::{OWN_MAC, nothing, up};
-use crate::frames::rig::segment::{ETHERNET, Frame, raw};
+use crate::frames::rig::segment::ETHERNET;
 
 in_both_families! {
     a_frame_shorter_than_its_headers_passes_at_every_length,

@@ -14,8 +14,9 @@ use proptest::test_runner::{Config, RngSeed};
 use crate::frames::rig::arp::{self, Arp, is_at, who_has};
 use crate::frames::rig::control::{advertises, probes, solicits};
 use crate::frames::rig::net::{BOTH, Net};
+use crate::frames::rig::reading::Frame;
 use crate::frames::rig::scene::{Backend, OWN_ADDRESS, OWN_MAC, Scene, Service, down, drained, service, up};
-use crate::frames::rig::segment::{Frame, QINQ, Segment, VLAN};
+use crate::frames::rig::segment::{QINQ, Segment, VLAN};
 
 const BACKENDS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 

@@ -4,7 +4,8 @@ use etherparse::{IpNumber, Ipv4Header, Ipv6Header, TcpHeader};
 use std::net::IpAddr;
 
 use super::net::Net;
-use super::segment::{Frame, Reading, icmp_header};
+use super::reading::{Frame, Reading};
+use super::segment::icmp_header;
 
 /// The reset that answers a segment, in its VLAN.
 pub(crate) fn reset(to: &Frame, sequence: u32, acknowledgment: Option<u32>) -> Vec<u8> {

@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 use etherparse::{ArpEthIpv4Packet, ArpOperation, ArpPacket, EtherType, Ethernet2Header};
 use lb_userspace::core::event::Mac;
 
+use super::reading::{Frame, raw};
 use super::scene::OWN_MAC;
-use super::segment::{Frame, ROUTER_MAC, raw};
+use super::segment::ROUTER_MAC;
 
 /// The neighbour that asks.
 pub(crate) const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(10, 201, 0, 1);

@@ -15,8 +15,8 @@ use super::kernel::{Kernel, stay_on_this_cpu};
 use super::model::{World, flow_of};
 use super::net::Net;
 use super::observed::{Name, Observed, Remembered};
+use super::reading::Frame;
 use super::scene::{BEYOND_MAC, OWN_MAC, Scene, bound, mac_of};
-use super::segment::Frame;
 use super::side::{Hook, Host, Outcome, Side, TABLES};
 use super::time::Jiffies;
 

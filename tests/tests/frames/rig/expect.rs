@@ -4,7 +4,7 @@ use lb_common::path::verdict::{Action, Verdict};
 
 use super::model::flow_of;
 use super::observed::Name;
-use super::segment::Frame;
+use super::reading::Frame;
 
 /// What is expected of one frame.
 #[derive(Debug, Clone)]

@@ -15,8 +15,8 @@ use lb_userspace::tables::memory::ServiceTotals;
 use super::expect::{Expect, Fate};
 use super::net::Net;
 use super::observed::{Name, Observed, Remembered};
+use super::reading::{Frame, Piece, Reading};
 use super::scene::bound;
-use super::segment::{Frame, Piece, Reading};
 
 /// How long a flow is remembered that was seen once.
 pub(crate) const NEW: Duration = Duration::from_secs(30);

@@ -11,7 +11,8 @@ use lb_userspace::core::config::model::Protocol;
 use lb_userspace::core::event::Mac;
 
 use super::net::Net;
-use super::scene::{OWN_MAC, service_name};
+use super::reading::{Frame, Piece, Reading};
+use super::scene::OWN_MAC;
 
 /// MAC of the router that clients' packets come from.
 pub(crate) const ROUTER_MAC: Mac = Mac([2, 0, 0, 9, 0, 1]);
@@ -23,40 +24,6 @@ pub(crate) const ETHERNET: usize = 14;
 pub(crate) const VLAN: u16 = 0x8100;
 /// Tag protocol identifier of 802.1ad, the outer tag of QinQ.
 pub(crate) const QINQ: u16 = 0x88a8;
-
-/// A frame, and what a reader would say of it.
-#[derive(Debug, Clone)]
-pub(crate) struct Frame {
-    pub(crate) bytes: Vec<u8>,
-    /// What it carries, if it is an IP packet.
-    pub(crate) reading: Option<Reading>,
-}
-
-/// A packet to a service, to a reader who believes in what was meant.
-#[derive(Debug, Clone)]
-pub(crate) struct Reading {
-    pub(crate) client: SocketAddr,
-    pub(crate) service: SocketAddr,
-    /// `None`: neither TCP nor UDP.
-    pub(crate) protocol: Option<Protocol>,
-    pub(crate) syn: bool,
-    pub(crate) fin: bool,
-    pub(crate) rst: bool,
-    /// Which part of a packet it is, if not the whole.
-    pub(crate) piece: Option<Piece>,
-    /// Where the IP header begins.
-    pub(crate) l3: usize,
-    /// Where the transport header begins.
-    pub(crate) l4: usize,
-}
-
-/// A fragment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Piece {
-    pub(crate) eighths: u16,
-    pub(crate) more: bool,
-    pub(crate) id: u32,
-}
 
 /// What an IP packet carries.
 #[derive(Debug, Clone)]
@@ -162,11 +129,6 @@ impl Net {
             edits: Vec::new(),
         }
     }
-}
-
-/// A frame that is no IP packet, or is not to be taken for one.
-pub(crate) fn raw(bytes: Vec<u8>) -> Frame {
-    Frame { bytes, reading: None }
 }
 
 /// Any bytes of this length: a whole number of repetitions is unlikely to look right elsewhere.
@@ -466,23 +428,6 @@ pub(crate) fn icmp_header(
             let kind = Icmpv4Type::Unknown { type_u8, code_u8, bytes5to8 };
             Icmpv4Header::with_checksum(kind, body).to_bytes().to_vec()
         }
-    }
-}
-
-impl Reading {
-    /// What its service is called, if it is one.
-    pub(crate) fn service_name(&self) -> String {
-        self.protocol.map_or_else(|| "none".to_owned(), |protocol| service_name(self.service, protocol))
-    }
-
-    /// Where the IP packet ends by its own length field: what counters count.
-    pub(crate) fn end(&self, frame: &[u8]) -> u64 {
-        let field = |at: usize| u64::from(u16::from_be_bytes([frame[self.l3 + at], frame[self.l3 + at + 1]]));
-        let length = match Net::of(self.service.ip()) {
-            Net::V4 => field(2),
-            Net::V6 => 40 + field(4),
-        };
-        self.l3 as u64 + length
     }
 }
 

@@ -43,7 +43,10 @@ impl Executor {
     async fn own_address_on(&self, link: &Link) -> Result<Option<IpAddr>, ExecuteError> {
         Ok(match self.own_address {
             Some(address) if self.netlink.on_link(link.index, address).await? => Some(address),
-            _ => self.netlink.own_addresses(link.index).await?.into_iter().find(IpAddr::is_ipv4),
+            _ => {
+                let vips = self.datapath.writer().vips();
+                self.netlink.own_addresses(link.index, &vips).await?.into_iter().find(IpAddr::is_ipv4)
+            }
         })
     }
 

@@ -20,9 +20,27 @@ pub fn require(module: &str, what: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whether the running kernel is of this version or a later one: for what is a fact of versions, in what a test expects.
+pub fn is_at_least(major: u32, minor: u32) -> bool {
+    version(&rustix::system::uname().release().to_string_lossy()) >= (major, minor)
+}
+
+fn version(release: &str) -> (u32, u32) {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_are_read_off_releases() {
+        for (release, expected) in [("5.10.0-46-amd64", (5, 10)), ("6.18.44+", (6, 18)), ("7", (7, 0)), ("", (0, 0))] {
+            assert_eq!(version(release), expected, "{release}");
+        }
+        assert!(is_at_least(4, 0) && !is_at_least(u32::MAX, 0));
+    }
 
     #[test]
     fn a_missing_module_is_named() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pivot_tests::lab::device::Device;
 use pivot_tests::lab::patience::patient;
-use pivot_tests::lab::{Family, Lab, Load, Topology, wait_until};
+use pivot_tests::lab::{Family, Lab, Load, Topology, kernel, wait_until};
 
 use crate::served::{Served, streams, web};
 
@@ -28,7 +28,8 @@ fn a_vip_on_an_lacp_bond_is_served() {
 fn serves(device: Device) {
     let mut served = start(device);
     served.assert_serves();
-    match xdp_on_bonds() {
+    // Before, the kernel runs no XDP in the legs of a bond.
+    match kernel::is_at_least(5, 15) {
         true => assert_eq!(served.interfaces(), [("bond0".to_owned(), "native".to_owned())].into()),
         false => served.assert_warned_of_generic("bond0"),
     }
@@ -99,12 +100,4 @@ fn await_leg(lab: &Lab, host: &str) {
         }
     })
     .unwrap();
-}
-
-/// Whether the kernel runs XDP in the legs of a bond (Linux 5.15).
-fn xdp_on_bonds() -> bool {
-    let release = rustix::system::uname();
-    let release = release.release().to_string_lossy().into_owned();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse::<u32>().unwrap_or(0));
-    (numbers.next(), numbers.next()) >= (Some(5), Some(15))
 }

@@ -45,11 +45,13 @@ impl Netlink {
     }
 
     /// The addresses of an interface that are no VIPs, in the kernel's order: IPv4, then IPv6 from global to link-local.
-    pub async fn own_addresses(&self, index: u32) -> Result<Vec<IpAddr>, NetlinkError> {
+    ///
+    /// `vips` are all that are known. From Linux 5.18 on those that are not known any more are told by their `proto` as well.
+    pub async fn own_addresses(&self, index: u32, vips: &[IpAddr]) -> Result<Vec<IpAddr>, NetlinkError> {
         let vip = AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL));
         let addresses = self.addresses(index).await?;
         let own = addresses.iter().filter(|message| !message.attributes.contains(&vip));
-        Ok(own.filter_map(own_side).collect())
+        Ok(own.filter_map(own_side).filter(|address| !vips.contains(address)).collect())
     }
 
     /// Whether an interface reaches an address without a router: the address lies within one of its prefixes.

@@ -30,10 +30,7 @@ pub(crate) struct Area {
 }
 
 /// Namespaces share the machine's cores, and tests in them wait for real time to pass: a few at once, not one per core.
-pub(crate) const LAB_THREADS: &str = "--test-threads=2";
-
-/// Where programs are emulated, tests mostly wait: for health checks that are further apart, for each other's programs.
-pub(crate) const EMULATED_LAB_THREADS: &str = "--test-threads=4";
+const LAB_THREADS: &str = "--test-threads=2";
 
 /// A test on real services has the machine to itself.
 const REAL_THREADS: &str = "--test-threads=1";

@@ -121,8 +121,6 @@ fn on(session: &Session<'_>, programs: &[Program]) -> Result<Report> {
     let only_guest = |program: &Program| AREAS.iter().any(|a| a.name == program.area && a.place == AreaPlace::Guest);
     let (left, run): (Vec<Program>, Vec<Program>) =
         programs.iter().cloned().partition(|program| !is_guest && only_guest(program));
-    let is_emulated = matches!(session.place, Place::Guest { accelerator: Accelerator::Emulation { .. }, .. });
-    let run: Vec<Program> = if is_emulated { run.into_iter().map(Program::emulated).collect() } else { run };
     let remark = |program: Program| format!("area {}: not run, as this is no virtual machine", program.area);
     session.run(&run, left.into_iter().map(remark).collect())
 }

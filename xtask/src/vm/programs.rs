@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
 use crate::cargo;
-use crate::test::areas::{AREAS, Area, EMULATED_LAB_THREADS, LAB_THREADS, Place};
+use crate::test::areas::{AREAS, Area, Place};
 
 /// What was asked for.
 #[derive(Debug)]
@@ -86,14 +86,6 @@ impl Program {
             }
         }
         Ok(programs)
-    }
-
-    /// The same for an emulated machine.
-    pub(super) fn emulated(mut self) -> Self {
-        for argument in self.arguments.iter_mut().filter(|argument| *argument == LAB_THREADS) {
-            EMULATED_LAB_THREADS.clone_into(argument);
-        }
-        self
     }
 
     /// The line of shell that runs it, for `programs.sh`.
@@ -189,12 +181,5 @@ mod tests {
         };
         let line = program.line();
         assert_eq!(line, "program 'lab' '/w/tests' '/w/it'\\''s here/lab-1' '--test-threads=2' 'a b'\n");
-    }
-
-    #[test]
-    fn emulated_tests_of_the_lab_wait_side_by_side() {
-        let arguments = vec![LAB_THREADS.to_owned(), "drain".to_owned()];
-        let program = Program { area: "lab", name: "lab".into(), folder: "/f".into(), path: "/p".into(), arguments };
-        assert_eq!(program.emulated().arguments, [EMULATED_LAB_THREADS, "drain"]);
     }
 }

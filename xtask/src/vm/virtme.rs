@@ -24,6 +24,10 @@ const MEMORY: &str = "4G";
 /// emulation: string instructions (`rep stosb`, byte by byte, for each page that is cleared) and a fifth level of page tables.
 const EMULATED_CPU: &str = "max,-erms,-fsrm,-la57,family=15,model=1";
 
+/// One thread for all processors. With several, QEMU before 8.1 may keep what one of them was about to translate while another
+/// changed it: the kernel, which changes its own code with each XDP program that comes or goes, then takes a breakpoint for ever.
+const ONE_THREAD: &str = "tcg,thread=single";
+
 /// Kernel parameters of an emulated machine: what costs time and protects nothing here, and a clock that is not asked of a device.
 const EMULATED_PARAMETERS: [&str; 4] = ["-a", "mitigations=off", "-a", "tsc=reliable"];
 
@@ -118,7 +122,7 @@ impl Machine<'_> {
         match self.accelerator {
             // Not "or else emulation".
             Accelerator::Kvm => add(&["-machine", "accel=kvm"]),
-            Accelerator::Emulation { .. } => add(&["-cpu", EMULATED_CPU]),
+            Accelerator::Emulation { .. } => add(&["-accel", ONE_THREAD, "-cpu", EMULATED_CPU]),
         }
         if self.segment.is_some() {
             arguments.extend(Segment::qemu_arguments());

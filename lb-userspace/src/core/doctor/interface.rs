@@ -98,6 +98,9 @@ impl DriverXdp {
     }
 }
 
+/// Names of pivot's XDP programs: for frames in any number of buffers, and in one.
+pub const DIRECTORS: [&str; 2] = ["pivot_xdp", "pivot_xdp_one"];
+
 /// An XDP program on an interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Attached {
@@ -114,7 +117,7 @@ pub struct Attached {
 impl Attached {
     /// Whether it is pivot's; none if that cannot be told.
     pub(super) fn is_ours(&self) -> Option<bool> {
-        let named = self.name.as_ref().map(|name| name == "pivot_xdp");
+        let named = self.name.as_ref().map(|name| DIRECTORS.contains(&name.as_str()));
         if self.instance.is_some() { Some(named != Some(false)) } else { named }
     }
 }

@@ -139,7 +139,8 @@ impl Datapath {
         if attached.is_err() && before != Some(index) {
             self.writer.remove_link(index);
         }
-        attached
+        attached?;
+        Ok(self.tell_kin()?)
     }
 
     fn attach_to(&mut self, link: Link, port: u8) -> Result<(), InterfaceError> {

@@ -2,6 +2,7 @@
 
 use lb_common::wire::way;
 
+use crate::core::doctor::interface::DIRECTORS;
 use crate::io::features;
 
 /// The BPF object, built by this crate's build script.
@@ -34,8 +35,8 @@ impl Buffers {
     #[must_use]
     pub const fn director(self) -> &'static str {
         match self {
-            Self::Many => "pivot_xdp",
-            Self::One => "pivot_xdp_one",
+            Self::Many => DIRECTORS[0],
+            Self::One => DIRECTORS[1],
         }
     }
 

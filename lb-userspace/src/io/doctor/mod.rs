@@ -160,8 +160,7 @@ fn name_programs(interfaces: &mut [Interface]) {
 /// The instance of pivotd that has a link of its XDP program to this interface pinned.
 fn instance_on(interface: &str) -> Option<String> {
     let instances = std::fs::read_dir(shared_pin_dir(Path::new(BPFFS_ROOT))).ok()?;
-    let pin = format!("{interface}-pivot_xdp");
-    let pinned = |dir: &Path| datapath::load::links_dir(dir).join(&pin).exists();
+    let pinned = |pins: &Path| datapath::attach::director_pin(pins, interface).exists();
     let holder = instances.filter_map(Result::ok).find(|instance| pinned(&instance.path()))?;
     Some(holder.file_name().to_string_lossy().into_owned())
 }

@@ -59,6 +59,12 @@ const PARTS: [&str; 3] = [STEER, EGRESS, DIRECTOR];
 /// Name of the director's pin, whichever program that is.
 const DIRECTOR: &str = "pivot_xdp";
 
+/// What holds the director on an interface, below an instance's pins.
+#[must_use]
+pub fn director_pin(pins: &Path, interface: &str) -> PathBuf {
+    pin(&links_dir(pins), interface, DIRECTOR)
+}
+
 fn pin(dir: &Path, interface: &str, part: &str) -> PathBuf {
     dir.join(pin_name(interface, part))
 }
@@ -122,7 +128,7 @@ fn attach_all(
 /// # Errors
 /// [`AttachError`]
 pub fn take_director_off(pins: &Path, link: &Link) -> Result<(), AttachError> {
-    let pin = pin(&links_dir(pins), &link.name, DIRECTOR);
+    let pin = director_pin(pins, &link.name);
     if pin.exists() {
         detach_pin(&pin).map_err(|e| error(DIRECTOR, &link.name, &e))?;
     }
@@ -134,7 +140,7 @@ pub fn take_director_off(pins: &Path, link: &Link) -> Result<(), AttachError> {
 /// # Errors
 /// [`AttachError`].
 pub fn attach_generic(programs: &mut Ebpf, buffers: Buffers, pins: &Path, link: &Link) -> Result<(), AttachError> {
-    let pin = pin(&links_dir(pins), &link.name, DIRECTOR);
+    let pin = director_pin(pins, &link.name);
     with_director(programs, buffers, link, |director| xdp::attach_generic(director, &pin, link))
 }
 

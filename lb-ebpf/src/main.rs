@@ -6,7 +6,6 @@
 #![no_std]
 #![no_main]
 
-mod egress;
 mod maps;
 mod packet;
 mod socket;
@@ -90,7 +89,7 @@ fn leave(exit: Exit) -> u32 {
         Action::Pass => xdp_action::XDP_PASS,
         Action::Drop => xdp_action::XDP_DROP,
         Action::Transmit => xdp_action::XDP_TX,
-        Action::Redirect => maps::EGRESS.redirect(exit.port),
+        Action::Redirect => maps::EGRESS.redirect(exit.port, 0).unwrap_or(xdp_action::XDP_ABORTED),
         Action::Abort => xdp_action::XDP_ABORTED,
     }
 }

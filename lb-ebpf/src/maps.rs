@@ -5,7 +5,7 @@
 
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, ProgramArray, SockMap};
+use aya_ebpf::maps::{Array, DevMap, ProgramArray, SockMap};
 use lb_common::wire::Line;
 use lb_common::wire::backend::Backend;
 use lb_common::wire::control::Control;
@@ -18,8 +18,6 @@ use lb_common::wire::service::Service;
 use lb_common::wire::vip::Vip;
 use lb_common::wire::way;
 use lb_common::wire::word::Word;
-
-use crate::egress::Egress;
 
 /// One record: sizes and the directory's generation.
 #[map]
@@ -35,7 +33,7 @@ pub(crate) static PORTS: Array<Word> = Array::pinned(1, BPF_F_MMAPABLE);
 
 /// The same for the kernel.
 #[map]
-pub(crate) static EGRESS: Egress = Egress::pinned();
+pub(crate) static EGRESS: DevMap = DevMap::pinned(1, 0);
 
 /// The programs of the long way.
 #[map]

@@ -11,14 +11,19 @@ use aya::{Ebpf, EbpfError, EbpfLoader};
 use lb_common::wire::LAYOUT;
 use lb_common::wire::control::Control;
 use lb_common::wire::directory::Slot;
+use lb_common::wire::link::MAX_PORTS;
 
 use super::chain;
 use super::programs::{self, Buffers};
+use crate::io::features::bpf;
 use crate::io::memlock;
 use crate::tables::clock::Clock;
 use crate::tables::memory::{Flows, TableMemory};
 use crate::tables::region::Region;
 use crate::tables::sizes::Sizes;
+
+/// Name of the table of ways out.
+const EGRESS_MAP: &str = "EGRESS";
 
 /// Why the data path cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +142,7 @@ fn load_over(pins: &Path, wanted: &Sizes, clock: Clock, adopted: Option<&Control
         loader.map_max_entries(name, elements);
     }
     memlock::raise();
+    make_egress(pins)?;
     let mut programs = loader.load(programs::OBJECT)?;
     let mut memory = map_tables(&mut programs, &sizes)?;
     if adopted.is_none() {
@@ -157,9 +163,19 @@ fn load_over(pins: &Path, wanted: &Sizes, clock: Clock, adopted: Option<&Control
         let fd = program.fd().map_err(|source| LoadError::Program { name, source: Box::new(source) })?;
         ways.set(place, fd, 0).map_err(|e| map_error("WAYS", &e))?;
     }
-    let egress = programs.take_map("EGRESS").ok_or_else(|| map_error("EGRESS", &"not in the object"))?;
-    let egress = DevMap::try_from(egress).map_err(|e| map_error("EGRESS", &e))?;
+    let egress = programs.take_map(EGRESS_MAP).ok_or_else(|| map_error(EGRESS_MAP, &"not in the object"))?;
+    let egress = DevMap::try_from(egress).map_err(|e| map_error(EGRESS_MAP, &e))?;
     Ok(Loaded { programs, buffers, memory, egress, sizes, adopted: adopted.is_some() })
+}
+
+/// The table of ways out, for the loader to find: before Linux 5.15 no program can be attached in generic mode that uses
+/// one with room for programs, as the loader's own has.
+fn make_egress(pins: &Path) -> Result<(), LoadError> {
+    let pin = pins.join(EGRESS_MAP);
+    if pin.exists() {
+        return Ok(());
+    }
+    bpf::pin_devmap(&pin, EGRESS_MAP, MAX_PORTS).map_err(|e| map_error(EGRESS_MAP, &e))
 }
 
 fn load_program(programs: &mut Ebpf, name: &'static str) -> Result<(), LoadError> {

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_prog_info, bpf_prog_type};
+use aya_obj::generated::{bpf_attach_type, bpf_attr, bpf_cmd, bpf_map_type, bpf_prog_info, bpf_prog_type};
 
 /// `r0 = 2; exit`: XDP_PASS, and nothing in particular elsewhere.
 pub const RETURN: [u64; 2] = [0x0000_0002_0000_00b7, EXIT];
@@ -68,6 +68,31 @@ impl<'a> Attempt<'a> {
         }
         bpf(bpf_cmd::BPF_PROG_LOAD, &mut attr)
     }
+}
+
+/// Makes a table of interface indexes for `bpf_redirect_map` and pins it. aya's have room for a program with each entry.
+///
+/// # Errors
+/// The kernel's.
+pub fn pin_devmap(pin: &Path, name: &str, entries: u32) -> io::Result<()> {
+    // SAFETY: all of it is plain numbers, of which 0 is one.
+    let mut attr: bpf_attr = unsafe { std::mem::zeroed() };
+    // SAFETY: zeroed, as every variant may be.
+    let map = unsafe { &mut attr.__bindgen_anon_1 };
+    map.map_type = bpf_map_type::BPF_MAP_TYPE_DEVMAP as u32;
+    (map.key_size, map.value_size, map.max_entries) = (size_of::<u32>() as u32, size_of::<u32>() as u32, entries);
+    // The last byte stays 0.
+    for (to, from) in map.map_name[..15].iter_mut().zip(name.bytes()) {
+        *to = from.cast_signed();
+    }
+    let map = bpf(bpf_cmd::BPF_MAP_CREATE, &mut attr)?;
+    let path = CString::new(pin.as_os_str().as_bytes())?;
+    // SAFETY: plain numbers.
+    let mut attr: bpf_attr = unsafe { std::mem::zeroed() };
+    attr.__bindgen_anon_4.pathname = path.as_ptr() as u64;
+    attr.__bindgen_anon_4.bpf_fd = map.as_raw_fd().cast_unsigned();
+    // SAFETY: the path outlives the call.
+    check(unsafe { syscall(bpf_cmd::BPF_OBJ_PIN, &mut attr) }).map(drop)
 }
 
 /// Attaches a program to an interface by a link, which holds it in place until it is closed.

@@ -24,8 +24,8 @@ const MEMORY: &str = "4G";
 /// emulation: string instructions (`rep stosb`, byte by byte, for each page that is cleared) and a fifth level of page tables.
 const EMULATED_CPU: &str = "max,-erms,-fsrm,-la57,family=15,model=1";
 
-/// One thread for all processors. With several, QEMU before 8.1 may keep what one of them was about to translate while another
-/// changed it: the kernel, which changes its own code with each XDP program that comes or goes, then takes a breakpoint for ever.
+/// One thread for all processors. With several, QEMU 7.2 seems to keep now and then what one of them translated while another
+/// changed it: a kernel, which changes its own code with each XDP program that comes or goes, hung at a breakpoint for good.
 const ONE_THREAD: &str = "tcg,thread=single";
 
 /// Kernel parameters of an emulated machine: what costs time and protects nothing here, and a clock that is not asked of a device.

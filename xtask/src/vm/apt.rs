@@ -194,29 +194,28 @@ mod tests {
 
     #[test]
     fn deb822_sources_get_the_suite_and_its_security_updates() {
-        let text = "Types: deb deb-src\n# a remark\nURIs: http://mirror/debian\nSuites: bookworm bookworm-updates\n\
+        let text = "Types: deb deb-src\n# a remark\nURIs: http://archive/debian\nSuites: bookworm bookworm-updates\n\
             Components: main contrib\nSigned-By: /keys.gpg\n\n\
-            Types: deb\nURIs: http://mirror/debian-security\nSuites: bookworm-security\nComponents: main\n";
-        let expected = "Types: deb\nURIs: http://mirror/debian\nSuites: trixie\nComponents: main\nSigned-By: /keys.gpg\n\n\
-            Types: deb\nURIs: http://mirror/debian-security\nSuites: trixie-security\nComponents: main\n";
+            Types: deb\nURIs: http://archive/debian-security\nSuites: bookworm-security\nComponents: main\n";
+        let expected = "Types: deb\nURIs: http://archive/debian\nSuites: trixie\nComponents: main\nSigned-By: /keys.gpg\n\n\
+            Types: deb\nURIs: http://archive/debian-security\nSuites: trixie-security\nComponents: main\n";
         assert_eq!(one("debian.sources", text, "trixie"), [("debian.sources".to_owned(), expected.to_owned())]);
     }
 
     #[test]
     fn a_key_within_a_source_stays_whole() {
-        let text =
-            "Types: deb\nURIs: http://mirror\nSuites: bookworm\nComponents: main\nSigned-By:\n -----BEGIN\n .\n abc:\n";
+        let text = "Types: deb\nURIs: http://archive\nSuites: bookworm\nComponents: main\nSigned-By:\n -----BEGIN\n .\n abc:\n";
         let rewritten = one("d.sources", text, "trixie");
         assert!(rewritten[0].1.ends_with("Signed-By:\n -----BEGIN\n .\n abc:\n"), "{rewritten:?}");
     }
 
     #[test]
     fn one_line_sources_get_the_suite_and_keep_their_options() {
-        let text = "# deb http://old bookworm main\ndeb [arch=amd64 signed-by=/k.gpg] http://mirror/debian bookworm main contrib\n\
-            deb-src http://mirror/debian bookworm main\ndeb http://mirror/debian bookworm-backports main\n\
-            deb http://mirror/debian-security bookworm-security main # remark\n";
-        let expected = "deb [arch=amd64 signed-by=/k.gpg] http://mirror/debian bullseye main\n\n\
-            deb http://mirror/debian-security bullseye-security main\n";
+        let text = "# deb http://old bookworm main\ndeb [arch=amd64 signed-by=/k.gpg] http://archive/debian bookworm main contrib\n\
+            deb-src http://archive/debian bookworm main\ndeb http://archive/debian bookworm-backports main\n\
+            deb http://archive/debian-security bookworm-security main # remark\n";
+        let expected = "deb [arch=amd64 signed-by=/k.gpg] http://archive/debian bullseye main\n\n\
+            deb http://archive/debian-security bullseye-security main\n";
         assert_eq!(one("sources.list", text, "bullseye"), [("sources.list".to_owned(), expected.to_owned())]);
     }
 
@@ -231,8 +230,8 @@ mod tests {
         }
         for text in [
             "Types: deb\nURIs: http://other\nSuites: bookworm\nComponents: stable\n",
-            "Types: deb\nURIs: http://mirror\nSuites: bookworm\nComponents: main\nEnabled: no\n",
-            "Types: deb-src\nURIs: http://mirror\nSuites: bookworm\nComponents: main\n",
+            "Types: deb\nURIs: http://archive\nSuites: bookworm\nComponents: main\nEnabled: no\n",
+            "Types: deb-src\nURIs: http://archive\nSuites: bookworm\nComponents: main\n",
         ] {
             assert_eq!(one("other.sources", text, "trixie"), [], "{text}");
         }

@@ -280,9 +280,13 @@ impl Datapath {
     /// Has interfaces run XDP in generic mode from now on if packets for the image's backends could not leave otherwise.
     fn hold_back(&mut self, image: &Image) {
         for (name, exit) in exits::held_back(image, &self.facts()) {
-            let native = self.attached.get(&name).is_some_and(|interface| interface.xdp == XdpKind::Native);
+            let xdp = self.attached.get(&name).map(|interface| interface.xdp);
+            // It is held back already, or its driver has nothing else: then it stays closed to others.
+            if xdp == Some(XdpKind::Generic) {
+                continue;
+            }
             self.held_back.insert(name.clone(), exit.clone());
-            if !native {
+            if xdp.is_none() {
                 continue;
             }
             tracing::warn!(

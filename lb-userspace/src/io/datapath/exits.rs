@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::attach::XdpKind;
 use crate::core::plan::Image;
 
 /// What matters of an interface that programs are attached to.
@@ -15,11 +16,21 @@ pub(super) struct Facts<'a> {
     pub(super) index: u32,
     /// Indexes of the interfaces below it, if it is a VLAN device.
     pub(super) below: &'a [u32],
-    /// Whether its driver has no native XDP: then it takes no frames from there either.
-    pub(super) closed: bool,
+    /// How XDP runs there.
+    pub(super) xdp: XdpKind,
+    /// Whether it runs in generic mode on another one's account, not for want of a driver that can do better.
+    pub(super) held_back: bool,
 }
 
-/// The interfaces by which packets come in that may have to leave by another one that is closed; and that one.
+impl Facts<'_> {
+    /// Whether its driver has no native XDP: then it takes no frames from there either.
+    fn is_closed(self) -> bool {
+        self.xdp == XdpKind::Generic && !self.held_back
+    }
+}
+
+/// The interfaces that are to be held back from now on, and on whose account: packets come in by them that may have to
+/// leave by another one that is closed. One without programs is among them, one that runs in generic mode anyhow is not.
 ///
 /// Packets to a VIP come in by its interface. If that is a VLAN device, the interface below sees them first, and does not
 /// know them for what they are if the hardware has taken the tag off.
@@ -30,7 +41,10 @@ pub(super) fn held_back(image: &Image, interfaces: &BTreeMap<String, Facts<'_>>)
         let below = interfaces.get(&vip.interface).map_or(&[][..], |carrier| carrier.below);
         let below = interfaces.iter().filter(|(_, facts)| below.contains(&facts.index)).map(|(name, _)| name);
         for entry in below.chain([&vip.interface]) {
-            let is_closed = |exit: &&String| *exit != entry && interfaces.get(*exit).is_some_and(|facts| facts.closed);
+            if interfaces.get(entry).is_some_and(|facts| facts.xdp == XdpKind::Generic) {
+                continue;
+            }
+            let is_closed = |exit: &&String| *exit != entry && interfaces.get(*exit).is_some_and(|it| it.is_closed());
             let mut hops = service.backends.iter().filter_map(|backend| backend.next_hop.as_ref());
             if let Some(exit) = hops.find_map(|hop| Some(&hop.interface).filter(is_closed)) {
                 held_back.insert(entry.clone(), exit.clone());
@@ -78,8 +92,9 @@ mod tests {
 
     /// Two native ones, and a VLAN device over the first.
     fn interfaces() -> BTreeMap<String, Facts<'static>> {
-        let facts = |index, below: &'static [u32]| Facts { index, below, closed: !below.is_empty() };
-        [("eth0", facts(2, &[])), ("eth1", facts(3, &[])), ("eth0.5", facts(4, &[2]))]
+        let native = |index| Facts { index, below: &[], xdp: XdpKind::Native, held_back: false };
+        let vlan = Facts { index: 4, below: &[2], xdp: XdpKind::Generic, held_back: false };
+        [("eth0", native(2)), ("eth1", native(3)), ("eth0.5", vlan)]
             .map(|(name, facts)| (name.to_owned(), facts))
             .into()
     }
@@ -105,5 +120,28 @@ mod tests {
         for (carrier, exit) in [("eth0", "eth0"), ("eth0", "eth1"), ("eth0.5", "eth0"), ("eth1", "unknown")] {
             assert_eq!(names(carrier, exit), Vec::<String>::new(), "{carrier} {exit}");
         }
+    }
+
+    #[test]
+    fn an_interface_that_is_to_come_is_held_back_before_it_is_there() {
+        assert_eq!(names("eth7", "eth0.5"), ["eth7"]);
+    }
+
+    #[test]
+    fn one_that_is_held_back_is_open_to_others_and_is_not_held_back_again() {
+        let mut interfaces = interfaces();
+        let held_back = Facts { xdp: XdpKind::Generic, held_back: true, ..interfaces["eth0"] };
+        interfaces.insert("eth0".into(), held_back);
+        assert!(super::held_back(&image("eth0", "eth0.5"), &interfaces).is_empty());
+        assert!(super::held_back(&image("eth1", "eth0"), &interfaces).is_empty());
+    }
+
+    #[test]
+    fn one_without_native_xdp_is_never_held_back_and_stays_closed() {
+        let mut interfaces = interfaces();
+        let closed = Facts { xdp: XdpKind::Generic, ..interfaces["eth1"] };
+        interfaces.insert("eth1".into(), closed);
+        assert!(super::held_back(&image("eth1", "eth0.5"), &interfaces).is_empty());
+        assert_eq!(super::held_back(&image("eth0", "eth1"), &interfaces).into_keys().collect::<Vec<_>>(), ["eth0"]);
     }
 }

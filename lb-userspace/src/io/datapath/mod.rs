@@ -161,9 +161,11 @@ impl Datapath {
         let attached = self.beneath(link.index, |datapath| {
             attach::attach(&mut datapath.programs, datapath.buffers, &datapath.pins, &link)
         })?;
-        let name = link.name.clone();
-        self.attached.insert(name.clone(), Interface { xdp: attached.xdp, link, kin: Kin::default(), attached });
-        if self.held_back.contains_key(&name) {
+        let (name, xdp) = (link.name.clone(), attached.xdp);
+        self.attached.insert(name.clone(), Interface { xdp, link, kin: Kin::default(), attached });
+        if xdp == XdpKind::Generic {
+            self.held_back.remove(&name);
+        } else if self.held_back.contains_key(&name) {
             self.make_generic(&name)?;
         }
         Ok(())
@@ -280,13 +282,8 @@ impl Datapath {
     /// Has interfaces run XDP in generic mode from now on if packets for the image's backends could not leave otherwise.
     fn hold_back(&mut self, image: &Image) {
         for (name, exit) in exits::held_back(image, &self.facts()) {
-            let xdp = self.attached.get(&name).map(|interface| interface.xdp);
-            // It is held back already, or its driver has nothing else: then it stays closed to others.
-            if xdp == Some(XdpKind::Generic) {
-                continue;
-            }
             self.held_back.insert(name.clone(), exit.clone());
-            if xdp.is_none() {
+            if !self.attached.contains_key(&name) {
                 continue;
             }
             tracing::warn!(
@@ -302,8 +299,8 @@ impl Datapath {
     fn facts(&self) -> BTreeMap<String, Facts<'_>> {
         let mut facts = BTreeMap::new();
         for (name, Interface { link, xdp, kin, .. }) in &self.attached {
-            let closed = *xdp == XdpKind::Generic && !self.held_back.contains_key(name);
-            facts.insert(name.clone(), Facts { index: link.index, below: &kin.below, closed });
+            let held_back = self.held_back.contains_key(name);
+            facts.insert(name.clone(), Facts { index: link.index, below: &kin.below, xdp: *xdp, held_back });
         }
         facts
     }

@@ -133,7 +133,7 @@ async fn talk(mut stream: TcpStream, name: String, shared: Arc<Shared>) -> Talk 
         }
         talk.exchanged += 1;
         shared.exchanged.fetch_add(1, Ordering::Relaxed);
-        sleep(PAUSE).await;
+        sleep(patient(PAUSE)).await;
     }
     talk
 }

@@ -131,11 +131,15 @@ impl Director {
     pub(crate) fn agrees(&mut self, hook: Hook, frame: &[u8]) -> Result<(), String> {
         let now = self.time.amid_a_tick();
         let [kernel, host] = self.sides().map(|side| (side.run(hook, frame, now), Observed::of(side.writer())));
-        if kernel == host || self.time.tick() != Ticks::at(now) {
-            Ok(())
-        } else {
-            Err(format!("kernel: {kernel:?}\n  host: {host:?}"))
+        if kernel == host {
+            return Ok(());
         }
+        if self.time.tick() == Ticks::at(now) {
+            return Err(format!("kernel: {kernel:?}\n  host: {host:?}"));
+        }
+        // The kernel was in the next tick already, and remembers that.
+        self.host.remember_as(self.kernel.memory());
+        Ok(())
     }
 
     /// What the kernel makes of a frame that the case has no other word for.

@@ -56,6 +56,21 @@ pub(crate) trait Side {
         age(&self.memory().flows.v4, ticks);
         age(&self.memory().flows.v6, ticks);
     }
+
+    /// What both remember, it remembers as the other does.
+    fn remember_as(&self, other: &TableMemory) {
+        remember_as(&self.memory().flows.v4, &other.flows.v4);
+        remember_as(&self.memory().flows.v6, &other.flows.v6);
+    }
+}
+
+fn remember_as<const KEY: usize, const WAYS: usize>(sets: &Region<Set<KEY, WAYS>>, others: &Region<Set<KEY, WAYS>>) {
+    for (set, other) in sets.iter().zip(others.iter()) {
+        for (key, _, cell) in set.flows() {
+            let same = other.flows().find(|(other, ..)| *other == key);
+            same.into_iter().for_each(|(_, entry, _)| cell.set(entry.word()));
+        }
+    }
 }
 
 fn age<const KEY: usize, const WAYS: usize>(sets: &Region<Set<KEY, WAYS>>, ticks: u32) {

@@ -134,7 +134,7 @@ fn a_flood_arrives_from_everywhere_and_its_answers_go_nowhere() {
         let listener = host.run(|| TcpListener::bind((host.address_in(family), 0))).unwrap().unwrap();
         let target = listener.local_addr().unwrap();
         let answers = Capture::start(lab.switch(), "c1", from_port(target.port())).unwrap();
-        let before = (neighbours(host), neighbours(router), neighbours(lab.node("client")));
+        let before = ["c1", "router", "client"].map(|node| neighbours(lab.node(node)));
         let rate = Some(eased(20_000));
         let flood = router.start_flood(Flood { target, next_hop: host.mac, rate }).unwrap();
         wait_until(Duration::from_secs(5), "2000 segments", || match flood.sent() {
@@ -146,7 +146,10 @@ fn a_flood_arrives_from_everywhere_and_its_answers_go_nowhere() {
         // Its listener's queue overflows at once: then it answers with SYN cookies.
         let answers = answers.stop().unwrap().len() as u64;
         assert!(answers > sent / 2, "{family}: {answers} answers to {sent} segments");
-        assert_eq!((neighbours(host), neighbours(router), neighbours(lab.node("client"))), before);
+        // Nodes of the lab meet now and then; a neighbour for every source of the flood would be thousands.
+        for (now, before) in ["c1", "router", "client"].map(|node| neighbours(lab.node(node))).into_iter().zip(before) {
+            assert!(now <= before + 20, "{family}: {before} neighbours, then {now}");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use lb_common::path::verdict::Verdict;
+use pivot_tests::fuzz::adverts::{self, Heard};
 use pivot_tests::fuzz::{corpus, edges, incoming, seeds};
 
 /// Verdicts of the steering programs in the kernel, which the path does not know.
@@ -40,4 +41,11 @@ fn seeds_reach_what_they_were_written_for() {
         assert!(reached.contains(verdict.name()), "{}", verdict.name());
     }
     replay(&seeds::edges(), edges::run);
+}
+
+#[test]
+fn no_message_breaks_a_rule_of_vrrp_and_they_end_in_every_way() {
+    let inputs = corpus::read("adverts").unwrap().into_iter().chain(seeds::adverts());
+    let heard: BTreeSet<Heard> = inputs.flat_map(|input| adverts::run(&input)).collect();
+    assert_eq!(heard, BTreeSet::from([Heard::Ignored, Heard::Noted, Heard::Answered]));
 }

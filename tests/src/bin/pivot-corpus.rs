@@ -11,7 +11,7 @@ use pivot_tests::fuzz::{corpus, seeds};
 #[derive(Parser)]
 struct Args {
     action: Action,
-    /// The target: `incoming` or `edges`.
+    /// The target: `incoming`, `edges` or `adverts`.
     target: String,
     /// The folder of inputs.
     folder: PathBuf,
@@ -30,7 +30,8 @@ fn main() -> anyhow::Result<()> {
     let seeds = match target.as_str() {
         "incoming" => seeds::incoming(),
         "edges" => seeds::edges(),
-        other => bail!("no target {other:?}: it is `incoming` or `edges`"),
+        "adverts" => seeds::adverts(),
+        other => bail!("no target {other:?}: it is `incoming`, `edges` or `adverts`"),
     };
     match action {
         Action::Unpack => {

@@ -7,8 +7,10 @@
 //!
 //! - [`incoming`]: `run`, which must do what the long way alone does.
 //! - [`edges`]: `run_outgoing` and the steering of a backend's host.
+//! - [`adverts`]: not the packet path, but what pivotd reads off the wire itself: VRRP.
 //! - [`seeds`]: inputs written by code. [`corpus`]: those that a fuzzer found, one line each.
 
+pub mod adverts;
 pub mod corpus;
 pub mod edges;
 pub mod frame;

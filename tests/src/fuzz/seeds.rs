@@ -56,6 +56,33 @@ pub fn incoming() -> Vec<Vec<u8>> {
     seeds
 }
 
+/// Every seed of target `adverts`: to each router what its peer may say, in every way in which that may be otherwise, at
+/// the start and once the router serves.
+#[must_use]
+pub fn adverts() -> Vec<Vec<u8>> {
+    // What this host is fit for, one byte for each router.
+    const FITNESS: [u8; 4] = [0; 4];
+    let mut seeds = Vec::new();
+    for (router, priority, otherwise) in (0..4)
+        .flat_map(|router| [0, 50, 100, 200].map(|priority| (router, priority)))
+        .flat_map(|(router, priority)| (0..8).map(move |otherwise| (router, priority, otherwise)))
+    {
+        // A time in sixteenths of an interval; source, destination and hops as they should be; built of fields.
+        let says = |after: u8| [after, router, 0, 0, 0, 0, priority, 0, otherwise, 7];
+        let waits = [64, router, 0, 0, 4, 0, 0, 0, 9];
+        seeds.push([&FITNESS[..], &says(1), &says(8)].concat());
+        seeds.push([&FITNESS[..], &waits, &waits, &says(1), &says(8)].concat());
+    }
+    for hostile in [[3, 0, 0], [0, 3, 0], [0, 0, 3]] {
+        seeds.push([&FITNESS[..], &[1, 1], &hostile, &[0, 200, 0, 9]].concat());
+    }
+    // Raw, with the right checksum: a message of version 3 over IPv6.
+    let mut raw = [&FITNESS[..], &[1, 3, 0, 0, 0, 3, 0, 40, 0x31, 54, 200, 2, 0, 100, 0, 0]].concat();
+    raw.extend([[0xfd; 16], [0xfe; 16]].concat());
+    seeds.push(raw);
+    seeds
+}
+
 /// A frame behind what asks for it.
 fn put(seed: &mut Vec<u8>, how: [u8; 2], frame: &[u8]) {
     seed.extend(how);

@@ -46,7 +46,10 @@ pub(crate) const AREAS: &[Area] = &[
         needs: &[Group::Bpf],
         root: None,
         programs: false,
-        runs: &[&["--lib", "--bins", "--test=api", "--test=cli", "--test=doctor", "--test=corpus"], &["--doc"]],
+        runs: &[
+            &["--lib", "--bins", "--test=api", "--test=cli", "--test=doctor", "--test=vrrp", "--test=corpus"],
+            &["--doc"],
+        ],
     },
     Area {
         name: "frames",

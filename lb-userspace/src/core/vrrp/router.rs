@@ -1,0 +1,547 @@
+//! The state machine of one virtual router (RFC 9568 section 6.4).
+//!
+//! In: what other routers say, what this host is fit for, time. Out: [`Output`]s, in order. What it adds to the RFC:
+//!
+//! - *Lease*: the holder serves its VIPs until [`Rules::lease`] after its last message, which is sooner than any backup can
+//!   have taken over. If that passes, because this host hung, it is a backup like any other: another host may hold them.
+//! - *Fault*: a host that is not fit takes no part (keepalived's FAULT state).
+//! - *Delay*: keepalived's `preempt_delay`: the time for which a better router leaves a worse one alone.
+//! - *Claim*: whoever takes over says so first, and serves once all others have had time to hear it, as backups may have woken
+//!   up at the same instant. A pivot that is preempted answers by resigning; if it does not, because it hangs, it is served
+//!   after its lease. So there are no two holders, not even for a millisecond.
+//! - *Succession*: all hosts have the same configuration, so the first in line knows that it is when the holder resigns,
+//!   and need not wait for its skew; its claim is half as long, as it has hardly a rival.
+//! - *Old stories*: a host that hung reads what others said meanwhile. That counts from when it arrived, and a resignation
+//!   that is old makes no successor; nor does a host that is late take over before it has listened again.
+//! - A host that was told to yield does not take over again from one that is there, as if it did not preempt.
+//! - A lease that an earlier pivotd of this host left behind, and that still runs, is taken over.
+//!
+//! What must hold: [`State::Holder`] and nothing else has a lease, and its end never lies beyond
+//! `last message + Rules::lease`. After every event, what was due is done: [`Router::deadline`] lies beyond `now`.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::advert::Version;
+use super::timers;
+use crate::core::election::{Fitness, Role};
+use crate::core::event::Now;
+
+/// Priority of the router that owns the addresses.
+pub const OWNER: u8 = 255;
+/// Highest priority of all others.
+const HIGHEST: u8 = 254;
+/// The holder gives its addresses up.
+const RESIGNED: u8 = 0;
+/// Messages with which a holder answers others, in one of its intervals at most: what they send cannot make it flood.
+const ASSERTIONS: u32 = 10;
+/// Longest time that others have to hear of a claim.
+const CLAIM: Duration = Duration::from_millis(10);
+/// The same, as a part of the interval: adverts that are sent so often are heard as quickly.
+const CLAIM_PART: u32 = 4;
+
+/// What a virtual router goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Of the protocol.
+    pub version: Version,
+    /// This host's, before what is tracked: 1..=255.
+    pub priority: u8,
+    /// Time between this host's messages while it holds the addresses.
+    pub interval: Duration,
+    /// Whether this host takes over from one of lower priority.
+    pub preempt: bool,
+    /// For how long it does not.
+    pub preempt_delay: Duration,
+    /// How long this host serves the addresses after a message: less than three intervals.
+    pub lease: Duration,
+    /// This host's address on the segment: the higher one wins among equals.
+    pub own: IpAddr,
+    /// When the addresses are announced again after they were taken.
+    pub announce_again: Duration,
+    /// How often they are announced from then on; zero: never.
+    pub announce_every: Duration,
+    /// The other hosts of the configuration.
+    pub rivals: Vec<Rival>,
+}
+
+/// Another host that may hold the addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rival {
+    /// What it may send from.
+    pub addresses: Vec<IpAddr>,
+    /// Its priority, before what is tracked.
+    pub priority: u8,
+}
+
+/// A message that passed every check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// Who sent it.
+    pub from: IpAddr,
+    /// Its priority.
+    pub priority: u8,
+    /// Its interval.
+    pub interval: Duration,
+    /// When it arrived.
+    pub at: Now,
+}
+
+/// What can happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// Another router speaks.
+    Heard(Heard),
+    /// What this host is fit for.
+    Fitness(Fitness),
+    /// Let another router hold the addresses.
+    Yield,
+    /// A message could not be sent, and why.
+    Unsent(String),
+    /// Time has passed.
+    Tick,
+    /// The end.
+    Stop,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send a message of this priority.
+    Advertise(u8),
+    /// Serve the addresses until then, if that message was sent.
+    Lease(Now),
+    /// Cease to at once.
+    Release,
+    /// Announce the addresses.
+    Announce,
+    /// The role has changed, and why.
+    Changed(Role, String),
+}
+
+/// Where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Not fit, and why.
+    Fault(String),
+    /// Another one holds the addresses, or nobody.
+    Backup {
+        /// The holder, as last heard.
+        holder: Option<Heard>,
+        /// Whether it is left alone: then it is silence that makes this host take over.
+        heeded: bool,
+        /// When to take over if nothing is heard.
+        down_at: Now,
+        /// Until when a worse holder is left alone; `None` if none was heard.
+        patient_until: Option<Now>,
+    },
+    /// This host has said that it takes over.
+    Claim {
+        /// Why.
+        why: String,
+        /// The holder that is to make way, if it is one that says so when it does.
+        preempts: Option<IpAddr>,
+        /// When to say it again.
+        advertise_at: Now,
+        /// When all others have had time to hear it.
+        heard_by: Now,
+        /// When to serve: not before that.
+        serve_at: Now,
+        /// Until when they go by it.
+        until: Now,
+    },
+    /// This host holds them.
+    Holder {
+        /// When the next message is due.
+        advertise_at: Now,
+        /// When the lease ends.
+        until: Now,
+        /// When to announce next.
+        announce_at: Option<Now>,
+        /// From when on a lesser router is answered again.
+        assert_at: Now,
+    },
+}
+
+/// One virtual router.
+#[derive(Debug, Clone)]
+pub struct Router {
+    rules: Rules,
+    /// Of this host, with what is tracked.
+    priority: u8,
+    /// Told to yield, and not the holder since.
+    yielded: bool,
+    /// The end of the lease that an earlier pivotd had, until this one has begun.
+    inherited: Option<Now>,
+    state: State,
+}
+
+impl Router {
+    /// A router that waits for the first [`Input::Fitness`]; `inherited` is the end of the lease that an earlier pivotd of
+    /// this host left behind.
+    #[must_use]
+    pub fn new(rules: Rules, inherited: Option<Now>) -> Self {
+        let state = State::Fault("it has not begun".to_owned());
+        Self { priority: rules.priority, rules, yielded: false, inherited, state }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What this host is.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        match self.state {
+            State::Fault(_) => Role::Fault,
+            State::Backup { .. } | State::Claim { .. } => Role::Backup,
+            State::Holder { .. } => Role::Holder,
+        }
+    }
+
+    /// This host's priority, with what is tracked.
+    #[must_use]
+    pub fn priority(&self) -> u8 {
+        self.priority
+    }
+
+    /// When an [`Input::Tick`] is wanted.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Now> {
+        match self.state {
+            State::Fault(_) => None,
+            State::Backup { down_at, .. } => Some(down_at),
+            State::Claim { serve_at, advertise_at, .. } => Some(serve_at.min(advertise_at)),
+            State::Holder { advertise_at, until, announce_at, .. } => {
+                [Some(advertise_at), Some(until), announce_at].into_iter().flatten().min()
+            }
+        }
+    }
+
+    /// Takes in what happened; returns what is to be done, in order.
+    #[must_use]
+    pub fn handle(&mut self, input: Input, now: Now) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        self.lapse(now, &mut outputs);
+        match input {
+            Input::Heard(heard) => self.heard(heard, now, &mut outputs),
+            Input::Fitness(fitness) => self.fitness(fitness, now, &mut outputs),
+            Input::Yield => self.yield_to_others(now, &mut outputs),
+            Input::Unsent(why) => self.unsent(&why, now, &mut outputs),
+            Input::Tick => self.tick(now, &mut outputs),
+            Input::Stop => self.stop(&mut outputs),
+        }
+        outputs
+    }
+
+    /// A holder whose lease has run out holds nothing, whatever comes next; the tables know that already. Nor does a claim
+    /// count for longer.
+    fn lapse(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        let (State::Holder { until, .. } | State::Claim { until, .. }) = self.state else { return };
+        if now < until {
+            return;
+        }
+        let late = now.0 - until.0 + self.rules.lease;
+        outputs.push(Output::Release);
+        self.back(
+            None,
+            format!("this host was held up: its last message left {} ms ago", late.as_millis()),
+            now,
+            outputs,
+        );
+    }
+
+    fn heard(&mut self, heard: Heard, now: Now, outputs: &mut Vec<Output>) {
+        let resigns = heard.priority == RESIGNED;
+        let is_better = (heard.priority, heard.from) > (self.priority, self.rules.own);
+        match &mut self.state {
+            State::Fault(_) => {}
+            // RFC 9568 section 6.4.2 (420): the holder resigns.
+            State::Backup { holder, .. } if resigns => match *holder {
+                // Whoever it is did not hold them.
+                Some(last) if last.from != heard.from => {}
+                last => self.succeed(heard, last, now, outputs),
+            },
+            // (435): a better holder, or one that is left alone; (450) else, as if it had not been heard.
+            State::Backup { holder, heeded, down_at, patient_until } => {
+                let worse = heard.priority < self.priority;
+                *patient_until = worse.then(|| patient_until.unwrap_or(after(now, self.rules.preempt_delay)));
+                let patient = patient_until.is_some_and(|until| now < until);
+                *holder = Some(heard);
+                *heeded = !worse || !self.rules.preempt || self.yielded || patient;
+                if *heeded {
+                    *down_at = after(heard.at, self.rules.master_down(self.priority, &heard));
+                }
+            }
+            State::Claim { preempts, serve_at, heard_by, .. } if resigns => {
+                if *preempts == Some(heard.from) {
+                    (*preempts, *serve_at) = (None, *heard_by);
+                }
+            }
+            State::Claim { .. } if is_better => self.back(Some(heard), better(&heard, self.priority), now, outputs),
+            // It has not heard the claim, and goes on.
+            State::Claim { preempts, serve_at, .. } => {
+                if self.rules.is_rival(&heard) {
+                    *preempts = Some(heard.from);
+                    *serve_at = (*serve_at).max(after(heard.at, fenced(&heard)));
+                }
+            }
+            // 6.4.3 (735): a better one, even if this host does not preempt. It waits for this host to say that it made way.
+            State::Holder { .. } if is_better => {
+                self.resign(outputs);
+                self.back(Some(heard), better(&heard, self.priority), now, outputs);
+            }
+            // (705): whoever takes over waits for its skew; that it need not. (725): a lesser one: that it spoke means that
+            // somebody may believe it.
+            State::Holder { assert_at, .. } => {
+                if now < *assert_at {
+                    return;
+                }
+                *assert_at = after(now, self.rules.interval / ASSERTIONS);
+                self.advertise(now, outputs);
+                if !resigns {
+                    outputs.push(Output::Announce);
+                }
+            }
+        }
+    }
+
+    /// A holder has resigned: the first in line takes over, all others wait for their skews.
+    fn succeed(&mut self, resigned: Heard, last: Option<Heard>, now: Now, outputs: &mut Vec<Output>) {
+        let fresh = now < after(resigned.at, self.rules.claim());
+        let is_next = self.rules.is_next(self.priority, resigned.from, last.map(|last| last.priority));
+        if fresh && is_next && !self.yielded {
+            let why = format!("{} gave them up", resigned.from);
+            return self.claim(why, None, self.rules.claim() / 2, now, outputs);
+        }
+        let wait = timers::skew(self.rules.version, self.priority, self.rules.interval_of(&resigned));
+        let down_at = after(now, wait);
+        self.state = State::Backup { holder: None, heeded: false, down_at, patient_until: None };
+    }
+
+    fn fitness(&mut self, fitness: Fitness, now: Now, outputs: &mut Vec<Output>) {
+        match fitness {
+            Fitness::Fault(why) => {
+                match self.state {
+                    State::Fault(_) => {}
+                    State::Backup { .. } | State::Claim { .. } | State::Holder { .. } => {
+                        self.resign(outputs);
+                        outputs.push(Output::Changed(Role::Fault, why.clone()));
+                    }
+                }
+                self.inherited = None;
+                self.state = State::Fault(why);
+            }
+            Fitness::Weighted(weight) => {
+                self.priority = self.rules.weighted(weight);
+                let inherited = self.inherited.take().is_some_and(|until| now < until);
+                match self.state {
+                    State::Fault(_) if inherited => {
+                        self.take("an earlier pivotd of this host held them".to_owned(), now, outputs);
+                    }
+                    // 6.4.1 (105): the owner waits for nobody, all others listen first.
+                    State::Fault(_) if self.priority == OWNER => {
+                        self.claim("this host owns the addresses".to_owned(), None, self.rules.claim(), now, outputs);
+                    }
+                    State::Fault(_) => self.back(None, "this host is fit".to_owned(), now, outputs),
+                    // As the holder hears of it with the next message, a backup goes by it from the next one on.
+                    State::Backup { .. } | State::Claim { .. } | State::Holder { .. } => {}
+                }
+            }
+        }
+    }
+
+    fn yield_to_others(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        self.yielded = true;
+        if matches!(self.state, State::Claim { .. } | State::Holder { .. }) {
+            self.resign(outputs);
+            self.back(None, "its operator had this host yield".to_owned(), now, outputs);
+        }
+    }
+
+    /// Nobody hears this host: it must not go on until it is believed to be dead.
+    fn unsent(&mut self, why: &str, now: Now, outputs: &mut Vec<Output>) {
+        if matches!(self.state, State::Claim { .. } | State::Holder { .. }) {
+            outputs.push(Output::Release);
+            self.back(None, format!("it cannot be told to others: {why}"), now, outputs);
+        }
+    }
+
+    fn tick(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        match &mut self.state {
+            State::Fault(_) => {}
+            // 6.4.2 (375): nobody was heard for too long, or only a worse one.
+            State::Backup { down_at, .. } if now < *down_at => {}
+            // It is late itself: what others said meanwhile may not have arrived yet.
+            State::Backup { down_at, holder, .. } if now > after(*down_at, self.rules.interval) => {
+                let interval = holder.as_ref().map_or(self.rules.interval, |heard| self.rules.interval_of(heard));
+                *down_at = after(now, interval + timers::skew(self.rules.version, self.priority, interval));
+            }
+            State::Backup { holder, heeded, .. } => {
+                let wait = self.rules.claim();
+                match *holder {
+                    None => self.claim("no other host holds them".to_owned(), None, wait, now, outputs),
+                    Some(heard) if *heeded => {
+                        self.claim(format!("{} is silent", heard.from), None, wait, now, outputs);
+                    }
+                    Some(heard) => {
+                        let preempts = self.rules.is_rival(&heard).then_some(heard);
+                        self.claim(better(&heard, self.priority), preempts, wait, now, outputs);
+                    }
+                }
+            }
+            State::Claim { why, serve_at, .. } if *serve_at <= now => {
+                let why = std::mem::take(why);
+                self.take(why, now, outputs);
+            }
+            State::Claim { advertise_at, until, .. } => {
+                if *advertise_at <= now {
+                    *advertise_at = after(now, self.rules.interval);
+                    *until = after(now, self.rules.lease);
+                    outputs.push(Output::Advertise(self.priority));
+                }
+            }
+            State::Holder { advertise_at, announce_at, .. } => {
+                let is_due = |at: &Now| *at <= now;
+                let announces = announce_at.as_ref().is_some_and(is_due);
+                if announces {
+                    let every = self.rules.announce_every;
+                    *announce_at = (!every.is_zero()).then(|| after(now, every));
+                }
+                // 6.4.3 (685).
+                if is_due(advertise_at) {
+                    self.advertise(now, outputs);
+                }
+                if announces {
+                    outputs.push(Output::Announce);
+                }
+            }
+        }
+    }
+
+    /// 6.4.3 (650).
+    fn stop(&mut self, outputs: &mut Vec<Output>) {
+        self.resign(outputs);
+        self.state = State::Fault("pivotd stops".to_owned());
+    }
+
+    /// Gives up what this host holds or has claimed, before anybody hears of it. While another one may still serve, nobody
+    /// may hear of it at all: there is nothing to succeed to.
+    fn resign(&self, outputs: &mut Vec<Output>) {
+        match self.state {
+            State::Holder { .. } | State::Claim { preempts: None, .. } => {
+                outputs.extend([Output::Release, Output::Advertise(RESIGNED)]);
+            }
+            State::Claim { .. } | State::Backup { .. } | State::Fault(_) => {}
+        }
+    }
+
+    /// Says that this host takes over: after a while, and if it `preempts` a pivot, once that has made way or lost its lease.
+    fn claim(&mut self, why: String, preempts: Option<Heard>, wait: Duration, now: Now, outputs: &mut Vec<Output>) {
+        outputs.push(Output::Advertise(self.priority));
+        let heard_by = after(now, wait);
+        self.state = State::Claim {
+            why,
+            preempts: preempts.map(|holder| holder.from),
+            advertise_at: after(now, self.rules.interval),
+            heard_by,
+            serve_at: preempts.map_or(heard_by, |holder| heard_by.max(after(holder.at, fenced(&holder)))),
+            until: after(now, self.rules.lease),
+        };
+    }
+
+    /// Becomes the holder.
+    fn take(&mut self, why: String, now: Now, outputs: &mut Vec<Output>) {
+        self.yielded = false;
+        self.state = State::Holder {
+            advertise_at: now,
+            until: now,
+            announce_at: Some(after(now, self.rules.announce_again)),
+            assert_at: now,
+        };
+        self.advertise(now, outputs);
+        outputs.extend([Output::Announce, Output::Changed(Role::Holder, why)]);
+    }
+
+    /// Becomes a backup.
+    fn back(&mut self, holder: Option<Heard>, why: String, now: Now, outputs: &mut Vec<Output>) {
+        let down_at = match &holder {
+            Some(heard) => after(heard.at, self.rules.master_down(self.priority, heard)),
+            None => after(now, timers::master_down(self.rules.version, self.priority, self.rules.interval)),
+        };
+        self.state = State::Backup { holder, heeded: holder.is_some(), down_at, patient_until: None };
+        outputs.push(Output::Changed(Role::Backup, why));
+    }
+
+    /// Sends a message, and serves the addresses for as long as it is good for.
+    fn advertise(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        let State::Holder { advertise_at, until, .. } = &mut self.state else { return };
+        *advertise_at = after(now, self.rules.interval);
+        *until = after(now, self.rules.lease);
+        outputs.extend([Output::Advertise(self.priority), Output::Lease(*until)]);
+    }
+}
+
+impl Rules {
+    /// How long others have to hear of a claim.
+    fn claim(&self) -> Duration {
+        CLAIM.min(self.interval / CLAIM_PART)
+    }
+
+    /// How long after its last message a holder is taken to be gone.
+    fn master_down(&self, priority: u8, heard: &Heard) -> Duration {
+        timers::master_down(self.version, priority, self.interval_of(heard))
+    }
+
+    /// Whether a message is of a host that runs pivotd: it has a lease, and says so when it makes way.
+    fn is_rival(&self, heard: &Heard) -> bool {
+        self.rivals.iter().any(|rival| rival.addresses.contains(&heard.from))
+    }
+
+    /// Whether this host, at this priority, is the first in line once the holder at an address is gone, whose priority was
+    /// the `last` heard from there.
+    ///
+    /// No two hosts can think so at once: each counts for no more than its configured priority, and all others for theirs.
+    fn is_next(&self, priority: u8, gone: IpAddr, last: Option<u8>) -> bool {
+        let by_address = self.rivals.iter().position(|rival| rival.addresses.contains(&gone));
+        let by_priority = || self.rivals.iter().position(|rival| Some(rival.priority) == last);
+        let Some(gone) = by_address.or_else(by_priority) else { return false };
+        let others = self.rivals.iter().enumerate().filter(|(index, _)| *index != gone);
+        others.map(|(_, rival)| rival.priority).all(|rival| priority.min(self.priority) > rival)
+    }
+
+    /// The interval by which a holder's silence is judged: version 2 has one for all.
+    fn interval_of(&self, heard: &Heard) -> Duration {
+        match self.version {
+            Version::V2 => self.interval,
+            Version::V3 => heard.interval,
+        }
+    }
+
+    /// The priority with what is tracked: an owner stays one, and nobody becomes one.
+    fn weighted(&self, weight: i32) -> u8 {
+        if self.priority == OWNER {
+            return OWNER;
+        }
+        let sum = i32::from(self.priority).saturating_add(weight);
+        sum.clamp(1, i32::from(HIGHEST)) as u8
+    }
+}
+
+/// How long after its last message a pivot may serve: its lease is shorter, see [`Rules::lease`].
+fn fenced(heard: &Heard) -> Duration {
+    heard.interval * 3
+}
+
+fn better(heard: &Heard, priority: u8) -> String {
+    format!("{} has priority {}, this host {priority}", heard.from, heard.priority)
+}
+
+fn after(now: Now, wait: Duration) -> Now {
+    Now(now.0 + wait)
+}
+
+#[cfg(test)]
+mod tests;

@@ -69,9 +69,10 @@ pub fn adverts() -> Vec<Vec<u8>> {
     {
         // A time in sixteenths of an interval; source, destination and hops as they should be; built of fields.
         let says = |after: u8| [after, router, 0, 0, 0, 0, priority, 0, otherwise, 7];
-        let waits = [64, router, 0, 0, 4, 0, 0, 0, 9];
+        // From afar, so that it is ignored: time for a claim, and for what comes of it.
+        let waits = |sixteenths: u8| [sixteenths, router, 0, 0, 4, 0, 0, 0, 9];
         seeds.push([&FITNESS[..], &says(1), &says(8)].concat());
-        seeds.push([&FITNESS[..], &waits, &waits, &says(1), &says(8)].concat());
+        seeds.push([&FITNESS[..], &waits(64), &waits(1), &says(1), &says(8)].concat());
     }
     for hostile in [[3, 0, 0], [0, 3, 0], [0, 0, 3]] {
         seeds.push([&FITNESS[..], &[1, 1], &hostile, &[0, 200, 0, 9]].concat());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pivot_tests::lab::device::Device;
 use pivot_tests::lab::patience::patient;
+use pivot_tests::lab::talk::Talks;
 use pivot_tests::lab::{Family, Lab, Load, Topology, kernel, wait_until};
 
 use crate::served::{Served, streams, web};
@@ -59,7 +60,7 @@ fn outlive_a_leg(device: Device) {
         if up {
             await_leg(&served.cluster.lab, "c1");
         }
-        let before: Vec<u64> = talks.iter().map(|talks| talks.exchanged()).collect();
+        let before: Vec<u64> = talks.iter().map(Talks::exchanged).collect();
         for (load, (talks, before)) in loads.iter().zip(talks.iter().zip(before)) {
             load.await_more(40).unwrap();
             wait_until(Duration::from_secs(20), "every open connection to talk on", || {

@@ -72,11 +72,15 @@ fn connections_over_lossy_wires_are_all_served() {
     assert_steady(served);
 }
 
+/// Of each transfer: some 180 segments, of which one or two are lost. With 1 MiB all of them took 80 to 90 s on emulated
+/// Linux 6.1 and 6.12, and 380 s on 5.10; beside another machine the harness took that for dead.
+const BYTES: u64 = 256 << 10;
+
 #[test]
 fn transfers_over_lossy_wires_arrive_whole() {
     let served = start();
     for family in Family::ALL {
-        served.assert_moves_bytes(family, 1 << 20);
+        served.assert_moves_bytes(family, BYTES);
     }
     assert_steady(served);
 }

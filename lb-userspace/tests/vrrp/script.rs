@@ -18,7 +18,7 @@ use std::time::Duration;
 use lb_userspace::core::election::{Action, Datagram, Election as _, Event, Fitness};
 use lb_userspace::core::event::Now;
 use lb_userspace::core::vrrp::advert::{self, Advert, GROUP4, GROUP6, Password, Shape, Version};
-use lb_userspace::core::vrrp::router::{Rival, Rules};
+use lb_userspace::core::vrrp::rules::{Rival, Rules};
 use lb_userspace::core::vrrp::{Instance, Vrrp};
 
 /// The interface of every router that names none.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use lb_userspace::core::election::{Action, Datagram, Election as _, Event, Fitness};
 use lb_userspace::core::event::Now;
 use lb_userspace::core::vrrp::advert::{self, Advert, HOPS, Password, Shape, Version};
-use lb_userspace::core::vrrp::router::Rules;
+use lb_userspace::core::vrrp::rules::Rules;
 use lb_userspace::core::vrrp::{Instance, Vrrp};
 
 use super::input::Input;

@@ -3,7 +3,7 @@
 //! - [`advert`]: messages, bytes in and out.
 //! - [`check`]: which of them are listened to.
 //! - [`timers`]: how long a backup waits.
-//! - [`router`]: the state machine of one virtual router.
+//! - [`rules`]: what one virtual router goes by. [`router`]: its state machine.
 //!
 //! Here: all virtual routers of a host, behind [`Election`]. Each group of VIPs is one virtual router; several may be on one
 //! interface, told apart by number and family.
@@ -11,12 +11,14 @@
 pub mod advert;
 pub mod check;
 pub mod router;
+pub mod rules;
 pub mod timers;
 
 use std::net::IpAddr;
 
 use self::advert::{Advert, GROUP4, GROUP6, Shape};
-use self::router::{Heard, Input, Output, Router, Rules};
+use self::router::{Input, Output, Router};
+use self::rules::{Heard, Rules};
 use super::election::{Action, Datagram, Election, Event, GroupName};
 use super::event::Now;
 

@@ -7,8 +7,8 @@
 //! - *Fault*: a host that is not fit takes no part (keepalived's FAULT state).
 //! - *Delay*: keepalived's `preempt_delay`: the time for which a better router leaves a worse one alone.
 //! - *Claim*: whoever takes over says so first, and serves once all others have had time to hear it, as backups may have woken
-//!   up at the same instant. A pivot that is preempted answers by resigning; if it does not, because it hangs, it is served
-//!   after its lease. So there are no two holders, not even for a millisecond.
+//!   up at the same instant. A pivot that is preempted answers by resigning; if it does not, because it hangs, its lease
+//!   is waited for. So no two pivots hold them, not even for a millisecond (over IPv6 see ADR 12).
 //! - *Succession*: all hosts have the same configuration, so the first in line knows that it is when the holder resigns,
 //!   and need not wait for its skew; its claim is half as long, as it has hardly a rival.
 //! - *Old stories*: a host that hung reads what others said meanwhile. That counts from when it arrived, and a resignation
@@ -22,71 +22,15 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::advert::Version;
+use super::rules::{Heard, OWNER, Rules};
 use super::timers;
 use crate::core::election::{Fitness, Role};
 use crate::core::event::Now;
 
-/// Priority of the router that owns the addresses.
-pub const OWNER: u8 = 255;
-/// Highest priority of all others.
-const HIGHEST: u8 = 254;
 /// The holder gives its addresses up.
 const RESIGNED: u8 = 0;
 /// Messages with which a holder answers others, in one of its intervals at most: what they send cannot make it flood.
 const ASSERTIONS: u32 = 10;
-/// Longest time that others have to hear of a claim.
-const CLAIM: Duration = Duration::from_millis(10);
-/// The same, as a part of the interval: adverts that are sent so often are heard as quickly.
-const CLAIM_PART: u32 = 4;
-
-/// What a virtual router goes by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rules {
-    /// Of the protocol.
-    pub version: Version,
-    /// This host's, before what is tracked: 1..=255.
-    pub priority: u8,
-    /// Time between this host's messages while it holds the addresses.
-    pub interval: Duration,
-    /// Whether this host takes over from one of lower priority.
-    pub preempt: bool,
-    /// For how long it does not.
-    pub preempt_delay: Duration,
-    /// How long this host serves the addresses after a message: less than three intervals.
-    pub lease: Duration,
-    /// This host's address on the segment: the higher one wins among equals.
-    pub own: IpAddr,
-    /// When the addresses are announced again after they were taken.
-    pub announce_again: Duration,
-    /// How often they are announced from then on; zero: never.
-    pub announce_every: Duration,
-    /// The other hosts of the configuration.
-    pub rivals: Vec<Rival>,
-}
-
-/// Another host that may hold the addresses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rival {
-    /// What it may send from.
-    pub addresses: Vec<IpAddr>,
-    /// Its priority, before what is tracked.
-    pub priority: u8,
-}
-
-/// A message that passed every check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heard {
-    /// Who sent it.
-    pub from: IpAddr,
-    /// Its priority.
-    pub priority: u8,
-    /// Its interval.
-    pub interval: Duration,
-    /// When it arrived.
-    pub at: Now,
-}
-
 /// What can happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
@@ -481,52 +425,6 @@ impl Router {
         *advertise_at = after(now, self.rules.interval);
         *until = after(now, self.rules.lease);
         outputs.extend([Output::Advertise(self.priority), Output::Lease(*until)]);
-    }
-}
-
-impl Rules {
-    /// How long others have to hear of a claim.
-    fn claim(&self) -> Duration {
-        CLAIM.min(self.interval / CLAIM_PART)
-    }
-
-    /// How long after its last message a holder is taken to be gone.
-    fn master_down(&self, priority: u8, heard: &Heard) -> Duration {
-        timers::master_down(self.version, priority, self.interval_of(heard))
-    }
-
-    /// Whether a message is of a host that runs pivotd: it has a lease, and says so when it makes way.
-    fn is_rival(&self, heard: &Heard) -> bool {
-        self.rivals.iter().any(|rival| rival.addresses.contains(&heard.from))
-    }
-
-    /// Whether this host, at this priority, is the first in line once the holder at an address is gone, whose priority was
-    /// the `last` heard from there.
-    ///
-    /// No two hosts can think so at once: each counts for no more than its configured priority, and all others for theirs.
-    fn is_next(&self, priority: u8, gone: IpAddr, last: Option<u8>) -> bool {
-        let by_address = self.rivals.iter().position(|rival| rival.addresses.contains(&gone));
-        let by_priority = || self.rivals.iter().position(|rival| Some(rival.priority) == last);
-        let Some(gone) = by_address.or_else(by_priority) else { return false };
-        let others = self.rivals.iter().enumerate().filter(|(index, _)| *index != gone);
-        others.map(|(_, rival)| rival.priority).all(|rival| priority.min(self.priority) > rival)
-    }
-
-    /// The interval by which a holder's silence is judged: version 2 has one for all.
-    fn interval_of(&self, heard: &Heard) -> Duration {
-        match self.version {
-            Version::V2 => self.interval,
-            Version::V3 => heard.interval,
-        }
-    }
-
-    /// The priority with what is tracked: an owner stays one, and nobody becomes one.
-    fn weighted(&self, weight: i32) -> u8 {
-        if self.priority == OWNER {
-            return OWNER;
-        }
-        let sum = i32::from(self.priority).saturating_add(weight);
-        sum.clamp(1, i32::from(HIGHEST)) as u8
     }
 }
 

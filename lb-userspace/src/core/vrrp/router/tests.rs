@@ -7,6 +7,8 @@ use std::collections::{BinaryHeap, VecDeque};
 use proptest::prelude::*;
 
 use super::*;
+use crate::core::vrrp::advert::Version;
+use crate::core::vrrp::rules::{CLAIM, CLAIM_PART, HIGHEST, Rival};
 
 const HOSTS: usize = 3;
 /// How long trouble lasts, in intervals.

@@ -9,6 +9,7 @@ use aya_ebpf::maps::{Array, DevMap, ProgramArray, SockMap};
 use lb_common::wire::Line;
 use lb_common::wire::backend::Backend;
 use lb_common::wire::control::Control;
+use lb_common::wire::controllers::Macs;
 use lb_common::wire::counters::{BackendCounters, ServiceCounters};
 use lb_common::wire::directory::Slot;
 use lb_common::wire::flow::{Set4, Set6};
@@ -50,6 +51,10 @@ pub(crate) static DIRECTORY: Array<Slot> = Array::pinned(1, BPF_F_MMAPABLE);
 /// VIPs.
 #[map]
 pub(crate) static VIPS: Array<Vip> = Array::pinned(1, BPF_F_MMAPABLE);
+
+/// MACs of the other controllers.
+#[map]
+pub(crate) static CONTROLLERS: Array<Macs> = Array::pinned(1, BPF_F_MMAPABLE);
 
 /// Services.
 #[map]

@@ -7,6 +7,7 @@ use lb_common::path::verdict::{self, Verdict};
 use lb_common::wire::Line;
 use lb_common::wire::backend::Backend;
 use lb_common::wire::control::Control;
+use lb_common::wire::controllers::Macs;
 use lb_common::wire::counters::{BackendCounters, ServiceCounters};
 use lb_common::wire::directory::Slot;
 use lb_common::wire::flow::{Set4, Set6};
@@ -50,6 +51,11 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn vip(&self, index: u16) -> Option<&Vip> {
         maps::VIPS.get(u32::from(index))
+    }
+
+    #[inline(always)]
+    fn controllers(&self, line: u32) -> Option<&Macs> {
+        maps::CONTROLLERS.get(line)
     }
 
     #[inline(always)]

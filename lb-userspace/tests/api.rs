@@ -12,6 +12,7 @@ use lb_userspace::api::error::{ApiError, ErrorKind};
 use lb_userspace::api::server::serve;
 use lb_userspace::api::wire::ExplainQuery;
 use lb_userspace::core::config::model::Protocol;
+use lb_userspace::core::view::vips::VipsView;
 use lb_userspace::core::view::{BackendState, ExplainView, FlowView, MapEntry, MapView, Status};
 use serde_json::Value;
 use support::{FakeDaemon, answer_all, backends, fixture, reloaded};
@@ -29,6 +30,7 @@ async fn views_arrive_as_the_daemon_gave_them() {
     assert_eq!(client.status().await.unwrap(), status);
     assert_eq!(client.backends().await.unwrap(), backends());
     assert_eq!(client.explain(&asked("10.0.0.100:5000")).await.unwrap(), fixture::<ExplainView>("explain"));
+    assert_eq!(client.vips().await.unwrap(), fixture::<VipsView>("vips"));
     assert_eq!(client.maps().await.unwrap(), fixture::<Vec<MapView>>("maps"));
     assert_eq!(client.map_dump("services", 100).await.unwrap(), fixture::<Vec<MapEntry>>("entries"));
     assert_eq!(client.flows(3, None).await.unwrap(), fixture::<Vec<FlowView>>("flows"));
@@ -58,6 +60,16 @@ async fn orders_come_back_with_what_they_did() {
     let all = client.drain("c2", false).await.unwrap().backends;
     assert_eq!(all.iter().map(|b| b.id.as_str()).collect::<Vec<_>>(), ["keystone/c2", "mysql/c2", "horizon/c2"]);
     assert_eq!(refusal(client.drain("keystone/c9", true).await).kind, ErrorKind::NotFound);
+    let moved = client.failover(Some("control".to_owned()), Some("c2".to_owned())).await.unwrap().groups;
+    assert_eq!(
+        moved.iter().map(|it| (it.group.as_str(), it.holder.as_deref())).collect::<Vec<_>>(),
+        [("control", Some("c2"))]
+    );
+    assert_eq!(client.failover(None, None).await.unwrap().groups.len(), 3);
+    assert_eq!(refusal(client.failover(None, Some("c3".to_owned())).await).kind, ErrorKind::Conflict);
+    assert!(client.hold(None, true).await.unwrap().groups.iter().all(|it| it.held_back));
+    assert!(client.hold(None, false).await.unwrap().groups.iter().all(|it| !it.held_back));
+    assert_eq!(refusal(client.hold(Some("nothing".to_owned()), true).await).kind, ErrorKind::NotFound);
     let holder = ExplainQuery { as_holder: true, flags: Some("fin,ack".to_owned()), ..asked("10.0.0.100:81") };
     let error = refusal(client.explain(&holder).await);
     assert_eq!(error.message, "no explanation of tcp fin,ack 10.0.0.7:40000 -> 10.0.0.100:81 as holder true");
@@ -193,6 +205,11 @@ async fn what_no_client_of_ours_sends_is_refused_in_json() {
         ("POST /v1/drain", json, "{\"target\": \"a/b/c\"}", 400, "invalid"),
         ("POST /v1/undrain", json, "{\"target\": \"\"}", 400, "invalid"),
         ("POST /v1/drain", "", "{\"target\": \"c1\"}", 415, "invalid"),
+        ("GET /v1/failover", "", "", 405, "invalid"),
+        ("POST /v1/vips", "", "", 405, "invalid"),
+        ("POST /v1/failover", json, "{\"target\": \"control\", \"form\": \"c1\"}", 422, "invalid"),
+        ("POST /v1/hold", json, "{\"to\": \"c1\"}", 422, "invalid"),
+        ("POST /v1/release", json, "{\"target\": \"nothing\"}", 404, "not_found"),
         ("POST /v1/drain", json, &huge, 413, "invalid"),
     ];
     for (line, headers, body, status, expected) in cases {

@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use lb_userspace::core::view::vips::VipsView;
 use lb_userspace::core::view::{ExplainView, Status};
 use serde_json::Value;
 use support::{FakeDaemon, fixture};
@@ -151,6 +152,49 @@ fn a_drain_shows_its_result_and_what_is_left_unserved() {
 }
 
 #[test]
+fn vips_are_the_agreed_page_or_the_view_itself() {
+    let daemon = FakeDaemon::start();
+    let output = run(pivot(&daemon.socket()).arg("vips"));
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+    assert_eq!(text(&output.stdout), include_str!("golden/vips.txt"));
+    let output = run(pivot(&daemon.socket()).args(["vips", "--json"]));
+    assert_eq!(serde_json::from_slice::<VipsView>(&output.stdout).unwrap(), fixture::<VipsView>("vips"));
+}
+
+#[test]
+fn a_failover_shows_who_took_over_or_why_nobody_did() {
+    let daemon = FakeDaemon::start();
+    let output = run(pivot(&daemon.socket()).args(["failover", "control", "--to", "c2"]));
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+    let expected =
+        "GROUP    VIPS               THIS HOST  HELD BY  TOOK\ncontrol  internal, metrics  backup     c2       6 ms\n";
+    assert_eq!(text(&output.stdout), expected);
+    let output = run(pivot(&daemon.socket()).arg("failover"));
+    assert_eq!((output.status.code(), text(&output.stdout).lines().count()), (Some(0), 4));
+
+    let output = run(pivot(&daemon.socket()).args(["failover", "--to", "c3"]));
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stderr), "error: group `control` would go to c2, not to c3\n");
+    let output = run(pivot(&daemon.socket()).args(["failover", "contrl", "--json"]));
+    assert_eq!((output.status.code(), error_of(&output)["kind"].as_str()), (Some(1), Some("not_found")));
+}
+
+#[test]
+fn a_hold_shows_its_result_and_what_nobody_holds_now() {
+    let daemon = FakeDaemon::start();
+    let output = run(pivot(&daemon.socket()).args(["hold", "edge"]));
+    assert_eq!(output.status.code(), Some(0));
+    let expected = "GROUP  VIPS  THIS HOST  HELD BY  TOOK\nedge   edge  HELD BACK  unknown        (no change)\n";
+    assert_eq!(text(&output.stdout), expected);
+    let warning = "warning: nobody is known to hold group edge: see 'pivot vips' on the other hosts\n";
+    assert_eq!(text(&output.stderr), warning);
+
+    let output = run(pivot(&daemon.socket()).args(["release", "third"]));
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+    assert!(text(&output.stdout).contains("third  third  backup     c2             (no change)"), "{output:?}");
+}
+
+#[test]
 fn a_refused_reload_prints_every_error() {
     let daemon = FakeDaemon::start();
     let output = run(pivot(&daemon.socket()).arg("reload"));
@@ -172,6 +216,9 @@ fn wrong_usage_is_told_from_failure() {
         &["status", "--verbose"],
         &["drain"],
         &["drain", "a/b/c"],
+        &["failover", "a", "b"],
+        &["failover", "--to"],
+        &["release", "--to", "c2"],
         &["flows", "--limit", "0"],
         &["flows", "--limit", "many"],
         &["maps", "dump"],

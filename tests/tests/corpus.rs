@@ -37,6 +37,11 @@ fn seeds_reach_what_they_were_written_for() {
         Verdict::UnreachableNoBackend,
         Verdict::Solicitation,
         Verdict::SolicitationSilenced,
+        Verdict::NotHeld,
+        Verdict::EchoNotHeld,
+        Verdict::PassedOn,
+        Verdict::PassedOnBeyond,
+        Verdict::HolderUnknown,
     ] {
         assert!(reached.contains(verdict.name()), "{}", verdict.name());
     }

@@ -32,6 +32,7 @@ mod frames {
         mod arp_in;
         mod arp_out;
         mod datagrams;
+        mod elsewhere;
         mod errors;
         mod extensions;
         mod flows;

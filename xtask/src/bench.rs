@@ -1,4 +1,4 @@
-//! `cargo xtask bench path`: builds pivot and xdpbench for release, then becomes the benchmark.
+//! `cargo xtask bench path | failover`: builds pivot for release, and xdpbench if it is needed, then becomes the benchmark.
 //!
 //! Becoming it (exec) leaves its standard output, its signals and its exit code untouched: it removes what it made, also at
 //! Ctrl-C.
@@ -16,6 +16,9 @@ use crate::setup::{self, Group};
 /// Where xdpbench's sources are, from the workspace.
 const SOURCES: &str = "../shared/tools/xdpbench";
 
+/// Where raw figures are kept, from the workspace.
+const KEPT: &str = "docs/benchmarks";
+
 /// Arguments of the command.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -27,6 +30,8 @@ pub(crate) struct Options {
 enum Benchmark {
     /// The packet path's cost of a packet, beside a reference in the same run.
     Path(PathOptions),
+    /// The outage that clients see when a VIP's holder is lost, beside keepalived's.
+    Failover(FailoverOptions),
 }
 
 #[derive(clap::Args)]
@@ -45,10 +50,32 @@ struct PathOptions {
     scale: bool,
 }
 
+#[derive(clap::Args)]
+struct FailoverOptions {
+    /// Print one JSON object on standard output; everything else goes to standard error.
+    #[arg(long)]
+    json: bool,
+    /// Times that each loss happens, 10 or more.
+    #[arg(long, default_value_t = 11, value_parser = clap::value_parser!(u32).range(10..=499))]
+    runs: u32,
+}
+
 /// Returns only if the benchmark could not be started.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let Benchmark::Path(options) = &options.benchmark;
     setup::require_root("the benchmark loads BPF programs")?;
+    match &options.benchmark {
+        Benchmark::Path(options) => path(options),
+        Benchmark::Failover(options) => {
+            setup::ensure(&[Group::Bpf, Group::Lab, Group::Failover])?;
+            let mut arguments =
+                ["failover", "--keep", KEPT, "--runs", &options.runs.to_string()].map(str::to_owned).to_vec();
+            arguments.extend(options.json.then(|| "--json".to_owned()));
+            become_benchmark(&arguments)
+        }
+    }
+}
+
+fn path(options: &PathOptions) -> Result<ExitCode> {
     let sources = cargo::workspace().join(&options.xdpbench);
     let script = sources.join("build.sh");
     if !script.is_file() {
@@ -56,8 +83,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     setup::ensure(&[Group::Bpf, Group::Bench])?;
     let xdpbench = build(&script)?;
+    become_benchmark(&arguments(options, &xdpbench))
+}
+
+fn become_benchmark(arguments: &[String]) -> Result<ExitCode> {
     let bench = cargo::build_programs()?.join("pivot-bench");
-    let error = Command::new(&bench).args(arguments(options, &xdpbench)).current_dir(cargo::workspace()).exec();
+    let error = Command::new(&bench).args(arguments).current_dir(cargo::workspace()).exec();
     Err(error).with_context(|| format!("starting {}", bench.display()))
 }
 
@@ -81,7 +112,7 @@ fn arguments(options: &PathOptions, xdpbench: &Path) -> Vec<String> {
         arguments.push("--json".to_owned());
     }
     if !options.scale {
-        arguments.extend(["--keep".to_owned(), "docs/benchmarks".to_owned()]);
+        arguments.extend(["--keep", KEPT].map(str::to_owned));
     }
     arguments
 }

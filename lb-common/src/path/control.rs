@@ -1,6 +1,6 @@
 //! ICMP and ICMPv6 about VIPs.
 //!
-//! An echo request is for the stack of whoever holds the VIP. An error is about a packet that a backend sent in the VIP's
+//! An echo request is for the stack of whoever holds the VIP, and for nobody else's. An error is about a packet that a backend sent in the VIP's
 //! name: it goes to the backend of the flow that it quotes, whose stack then lowers its segment size or gives up. It
 //! neither makes nor extends a flow, as anyone can make it up.
 
@@ -19,7 +19,7 @@ use super::parse::{self, Quoted};
 use super::run::Exit;
 use super::tables::Tables;
 use super::verdict::Verdict;
-use super::{rewrite, select, service};
+use super::{pass_on, rewrite, select, service};
 
 /// Decides about a control message to this host's MAC.
 ///
@@ -40,18 +40,21 @@ pub fn incoming<F: Family, P: Packet, T: Tables>(
         return Err(verdict);
     }
     let moment = Moment::of(tables.now());
-    let Some((_, held)) = service::vip(tables, control, ip.destination, moment.jiffies)? else {
-        return Err(Verdict::NotService);
-    };
+    let (_, vip) = service::vip(tables, control, ip.destination)?.ok_or(Verdict::NotService)?;
     let kind = packet.header::<Icmp>(ip.l4).ok_or(Verdict::Malformed)?.kind;
-    if kind == F::ECHO_REQUEST {
-        return Err(if held { Verdict::Echo } else { Verdict::EchoNotHeld });
-    }
-    if !F::is_error(kind) {
+    let echo = kind == F::ECHO_REQUEST;
+    if !echo && !F::is_error(kind) {
         return Err(Verdict::NotBalanced);
     }
-    if !held {
-        return Err(Verdict::NotHeld);
+    if !vip.held(moment.jiffies) {
+        // Nobody but the holder answers an echo request, whoever sent it.
+        return pass_on::decide(packet, tables, vip, own).map_err(|verdict| match verdict {
+            Verdict::NotHeld | Verdict::HolderUnknown if echo => Verdict::EchoNotHeld,
+            other => other,
+        });
+    }
+    if echo {
+        return Err(Verdict::Echo);
     }
     let quote = ip.l4 + icmp::LEN;
     if quote > ip.end || !packet.holds(ip.end) {

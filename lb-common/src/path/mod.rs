@@ -1,7 +1,7 @@
 //! The packet path: (bytes, tables, time) to a verdict. The same code runs in BPF and on the host.
 //!
 //! [`hot`] is the short way of nearly all packets. The stages in order, see [`run`]: [`parse`] what the frame is, [`service`] whose it is, [`flow`] what its flow was
-//! given, [`select`] and [`affinity`] what a new flow is given, [`rewrite`], [`reset`] or [`unreachable`] what leaves.
+//! given, [`select`] and [`affinity`] what a new flow is given, [`rewrite`], [`reset`] or [`unreachable`] what leaves. What is for another host's VIP leaves by [`pass_on`].
 //! Beside them: [`fragment`]s that carry no ports, [`control`] messages (ICMP), and who speaks of a VIP on the segment,
 //! by [`arp`] and [`neighbour`] discovery. [`steer`] hands connections to the sockets of a backend host. What differs
 //! between IPv4 and IPv6 is in [`family`]. Every stage returns what the next one needs or the [`verdict::Verdict`]
@@ -17,6 +17,7 @@ pub mod fragment;
 pub mod hot;
 pub mod neighbour;
 pub mod parse;
+pub mod pass_on;
 pub mod reset;
 pub mod rewrite;
 pub mod run;

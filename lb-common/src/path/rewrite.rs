@@ -19,23 +19,30 @@ pub fn send<P: Packet, T: Tables>(packet: &mut P, tables: &T, hop: Hop, own: Por
     match hop.way() {
         Some(Way::Local) => Ok(Exit::from(Verdict::Local)),
         Some(Way::L2) if hop.mac48() == 0 => Err(Verdict::Unresolved),
-        Some(Way::L2) if hop.port() == own.number => {
-            address(packet, hop, own)?;
-            Ok(Exit::from(Verdict::Forwarded))
-        }
-        Some(Way::L2) => {
-            let port = Port::unpack(tables.port(hop.port()).ok_or(Verdict::TableTorn)?.get());
-            address(packet, hop, port)?;
-            Ok(Exit { verdict: Verdict::Redirected, port: u32::from(hop.port()) })
-        }
+        Some(Way::L2) => to(packet, tables, hop.mac48(), hop.port(), own),
         None => Err(Verdict::TableTorn),
     }
 }
 
+/// Addresses the frame to a MAC that the port of this number leads to.
+///
+/// # Errors
+/// [`Verdict::TableTorn`].
 #[inline(always)]
-fn address<P: Packet>(packet: &mut P, hop: Hop, from: Port) -> Result<(), Verdict> {
+pub fn to<P: Packet, T: Tables>(packet: &mut P, tables: &T, mac48: u64, port: u8, own: Port) -> Result<Exit, Verdict> {
+    if port == own.number {
+        address(packet, mac48, own)?;
+        return Ok(Exit::from(Verdict::Forwarded));
+    }
+    let out = Port::unpack(tables.port(port).ok_or(Verdict::TableTorn)?.get());
+    address(packet, mac48, out)?;
+    Ok(Exit { verdict: Verdict::Redirected, port: u32::from(port) })
+}
+
+#[inline(always)]
+fn address<P: Packet>(packet: &mut P, mac48: u64, from: Port) -> Result<(), Verdict> {
     let ethernet = packet.header_mut::<Ethernet>(0).ok_or(Verdict::Runt)?;
-    ethernet.destination.set_mac48(hop.mac48());
+    ethernet.destination.set_mac48(mac48);
     ethernet.source.set_mac48(from.mac48);
     Ok(())
 }

@@ -17,7 +17,7 @@ use super::flow::{Flow, Given, Kept, Known, Moment, Upkeep};
 use super::parse::{self, Frame, Message};
 use super::tables::Tables;
 use super::verdict::Verdict;
-use super::{arp, control, fragment, hot, neighbour, reset, rewrite, select, service, unreachable};
+use super::{arp, control, fragment, hot, neighbour, pass_on, reset, rewrite, select, service, unreachable};
 
 /// How the path ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,8 +138,9 @@ fn balance<F: Family, P: Packet, T: Tables>(
     let message = parse::message(packet, &ip)?;
     let (slot, destination) = service::find(tables, control, &message.key)?;
     let moment = Moment::of(tables.now());
-    if !tables.vip(slot.vip).ok_or(Verdict::TableTorn)?.held(moment.jiffies) {
-        return Err(Verdict::NotHeld);
+    let vip = tables.vip(slot.vip).ok_or(Verdict::TableTorn)?;
+    if !vip.held(moment.jiffies) {
+        return pass_on::decide(packet, tables, vip, own);
     }
     message.check::<F, P>(packet)?;
 
@@ -204,11 +205,10 @@ fn later_fragment<F: Family, P: Packet, T: Tables>(
         return Err(Verdict::NotBalanced);
     }
     let moment = Moment::of(tables.now());
-    let slot = match service::vip(tables, control, ip.destination, moment.jiffies)? {
-        Some((slot, true)) => slot,
-        Some((_, false)) => return Err(Verdict::NotHeld),
-        None => return Err(Verdict::NotService),
-    };
+    let (slot, vip) = service::vip(tables, control, ip.destination)?.ok_or(Verdict::NotService)?;
+    if !vip.held(moment.jiffies) {
+        return pass_on::decide(packet, tables, vip, own);
+    }
     if ip.l4 > ip.end || !packet.holds(ip.end) {
         return Err(Verdict::Malformed);
     }

@@ -4,6 +4,7 @@ use crate::wire::Line;
 use crate::wire::address::Address;
 use crate::wire::control::Control;
 use crate::wire::directory::{self, Key, Slot};
+use crate::wire::vip::Vip;
 
 use super::tables::Tables;
 use super::verdict::Verdict;
@@ -31,7 +32,7 @@ pub fn find<'t, T: Tables>(tables: &'t T, control: &Control, key: &Key) -> Resul
     }
 }
 
-/// The slot of the VIP with this address, `None` if there is none, and whether this host holds it at `now` (jiffies).
+/// The slot and the record of the VIP with this address; `None` if there is none.
 ///
 /// # Errors
 /// [`Verdict::TableTorn`].
@@ -40,10 +41,9 @@ pub fn vip<'t, T: Tables>(
     tables: &'t T,
     control: &Control,
     address: Address,
-    now: u64,
-) -> Result<Option<(&'t Slot, bool)>, Verdict> {
+) -> Result<Option<(&'t Slot, &'t Vip)>, Verdict> {
     match look_up(tables, control, &Key::vip(address))? {
-        (Some(slot), _) => Ok(Some((slot, tables.vip(slot.vip).ok_or(Verdict::TableTorn)?.held(now)))),
+        (Some(slot), _) => Ok(Some((slot, tables.vip(slot.vip).ok_or(Verdict::TableTorn)?))),
         (None, _) => Ok(None),
     }
 }
@@ -54,5 +54,5 @@ pub fn vip<'t, T: Tables>(
 /// [`Verdict::TableTorn`].
 #[inline(always)]
 pub fn is_foreign_vip<T: Tables>(tables: &T, control: &Control, address: Address) -> Result<bool, Verdict> {
-    Ok(matches!(vip(tables, control, address, tables.now())?, Some((_, false))))
+    Ok(vip(tables, control, address)?.is_some_and(|(_, vip)| !vip.held(tables.now())))
 }

@@ -3,6 +3,7 @@
 use crate::wire::Line;
 use crate::wire::backend::Backend;
 use crate::wire::control::Control;
+use crate::wire::controllers::Macs;
 use crate::wire::counters::{BackendCounters, ServiceCounters};
 use crate::wire::directory::Slot;
 use crate::wire::flow::{Set4, Set6};
@@ -28,6 +29,8 @@ pub trait Tables {
     fn slot(&self, index: u32) -> Option<&Slot>;
     /// An element of `VIPS`.
     fn vip(&self, index: u16) -> Option<&Vip>;
+    /// A line of `CONTROLLERS`.
+    fn controllers(&self, line: u32) -> Option<&Macs>;
     /// An element of `SERVICES`.
     fn service(&self, index: u16) -> Option<&Service>;
     /// A line of `MAGLEV`.

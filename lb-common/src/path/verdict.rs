@@ -58,7 +58,7 @@ verdicts! {
     NotBalanced = 5, "pass-protocol", Pass;
     /// Address, port and protocol are those of no service, or the address is that of no VIP.
     NotService = 6, "pass-not-service", Pass;
-    /// A service's packet on a host that does not hold the VIP: its director sent it here.
+    /// A packet to a VIP on a host that does not hold it: its director sent it here.
     NotHeld = 7, "pass-vip-not-held", Pass;
     /// The flow's backend runs on this host.
     Local = 8, "pass-local-backend", Pass;
@@ -124,6 +124,12 @@ verdicts! {
     AdvertisementStopped = 38, "egress-na-stopped", Drop;
     /// Of a VLAN, below a VLAN device that the path runs on as well: it comes in by that.
     VlanDevice = 39, "pass-vlan-device", Pass;
+    /// A client's packet on a host that does not hold the VIP, sent on to the one that does.
+    PassedOn = 40, "tx-passed-on", Transmit;
+    /// The same, out of another interface.
+    PassedOnBeyond = 41, "redirect-passed-on", Redirect;
+    /// A client's packet on a host that does not hold the VIP, while it is not known who does.
+    HolderUnknown = 42, "drop-vip-not-held", Drop;
 }
 
 const _: () = {

@@ -7,6 +7,7 @@
 pub mod address;
 pub mod backend;
 pub mod control;
+pub mod controllers;
 pub mod counters;
 pub mod directory;
 pub mod flow;
@@ -18,7 +19,7 @@ pub mod way;
 pub mod word;
 
 /// Changes with any change of the maps' layout or meaning. A daemon adopts pinned maps of its own layout only.
-pub const LAYOUT: u32 = 2;
+pub const LAYOUT: u32 = 3;
 
 /// A line of 32 sixteen-bit numbers: array elements are padded to 8 bytes, so narrow ones are packed by the line.
 #[repr(C, align(64))]

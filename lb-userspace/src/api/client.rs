@@ -16,7 +16,8 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::error::{ApiError, ErrorBody};
-use super::wire::{CHANGE_TIME, DrainBody, ExplainQuery, READ_TIME};
+use super::wire::{CHANGE_TIME, DrainBody, ExplainQuery, FailoverBody, HoldBody, READ_TIME};
+use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
     BackendView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
 };
@@ -112,6 +113,11 @@ impl Client {
         self.get("/v1/status").await
     }
 
+    /// `GET /v1/vips`.
+    pub async fn vips(&self) -> Result<VipsView, ClientError> {
+        self.get("/v1/vips").await
+    }
+
     /// `GET /v1/services`.
     pub async fn services(&self) -> Result<Vec<ServiceView>, ClientError> {
         self.get("/v1/services").await
@@ -150,6 +156,19 @@ impl Client {
     pub async fn drain(&self, target: &str, drain: bool) -> Result<DrainView, ClientError> {
         let path = if drain { "/v1/drain" } else { "/v1/undrain" };
         let body = serde_json::json!(DrainBody { target: target.to_owned() }).to_string();
+        self.ask(Method::POST, path, body, CHANGE_TIME).await
+    }
+
+    /// `POST /v1/failover`.
+    pub async fn failover(&self, target: Option<String>, to: Option<String>) -> Result<HandOverView, ClientError> {
+        let body = serde_json::json!(FailoverBody { target, to }).to_string();
+        self.ask(Method::POST, "/v1/failover", body, CHANGE_TIME).await
+    }
+
+    /// `POST /v1/hold`, or with `hold` false `POST /v1/release`.
+    pub async fn hold(&self, target: Option<String>, hold: bool) -> Result<HandOverView, ClientError> {
+        let path = if hold { "/v1/hold" } else { "/v1/release" };
+        let body = serde_json::json!(HoldBody { target }).to_string();
         self.ask(Method::POST, path, body, CHANGE_TIME).await
     }
 

@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use super::error::ApiError;
 use crate::core::event::DrainTarget;
 use crate::core::explain::Question;
+use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
     BackendView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
 };
@@ -57,6 +58,27 @@ pub enum Request {
         drain: bool,
         /// Where the new states go, once the kernel tables carry them.
         answer: Answer<DrainView>,
+    },
+    /// How elections stand.
+    Vips(Answer<VipsView>),
+    /// Hand over groups of VIPs that this host holds. [`super::error::ErrorKind::Conflict`] if it holds none that is meant, or
+    /// no other host takes over.
+    Failover {
+        /// A group, a VIP or its address; all if there is none. [`super::error::ErrorKind::NotFound`] if it names nothing.
+        name: Option<String>,
+        /// The only host that may take over.
+        to: Option<String>,
+        /// Where it goes how the groups stand, once other hosts are heard to hold them.
+        answer: Answer<HandOverView>,
+    },
+    /// Keep this host from holding groups of VIPs, or end that.
+    Hold {
+        /// As for a failover.
+        name: Option<String>,
+        /// `true` to hold it back, `false` to release it.
+        hold: bool,
+        /// Where it goes how the groups stand.
+        answer: Answer<HandOverView>,
     },
     /// Read the configuration again and run it. [`super::error::ErrorKind::Invalid`] with the whole error report if it
     /// is not valid: then nothing has changed.

@@ -9,16 +9,18 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::error::{ApiError, ErrorBody, ErrorKind};
 use super::request::{Answer, Request};
 use super::wire::{
-    ARRIVAL_TIME, BODY_BYTES, CHANGE_TIME, DrainBody, DumpQuery, ExplainQuery, FlowsQuery, READ_TIME, check_limit,
-    parse_target,
+    ARRIVAL_TIME, BODY_BYTES, CHANGE_TIME, DrainBody, DumpQuery, ExplainQuery, FailoverBody, FlowsQuery, HoldBody,
+    READ_TIME, check_limit, parse_target,
 };
 use crate::core::event::DrainTarget;
+use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
     BackendView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
 };
@@ -27,6 +29,7 @@ use crate::core::view::{
 pub(super) fn router(requests: mpsc::Sender<Request>) -> Router {
     Router::new()
         .route("/v1/status", get(status))
+        .route("/v1/vips", get(vips))
         .route("/v1/services", get(services))
         .route("/v1/backends", get(backends))
         .route("/v1/flows", get(flows))
@@ -35,6 +38,9 @@ pub(super) fn router(requests: mpsc::Sender<Request>) -> Router {
         .route("/v1/maps/{name}", get(map_dump))
         .route("/v1/drain", post(drain))
         .route("/v1/undrain", post(undrain))
+        .route("/v1/failover", post(failover))
+        .route("/v1/hold", post(hold))
+        .route("/v1/release", post(release))
         .route("/v1/reload", post(reload))
         .fallback(no_such_route)
         .method_not_allowed_fallback(wrong_method)
@@ -44,6 +50,10 @@ pub(super) fn router(requests: mpsc::Sender<Request>) -> Router {
 
 async fn status(State(daemon): State<Daemon>) -> Reply<Status> {
     daemon.ask(READ_TIME, Request::Status).await
+}
+
+async fn vips(State(daemon): State<Daemon>) -> Reply<VipsView> {
+    daemon.ask(READ_TIME, Request::Vips).await
 }
 
 async fn services(State(daemon): State<Daemon>) -> Reply<Vec<ServiceView>> {
@@ -93,6 +103,21 @@ async fn undrain(State(daemon): State<Daemon>, request: extract::Request) -> Rep
     daemon.ask(CHANGE_TIME, |answer| Request::Drain { target, drain: false, answer }).await
 }
 
+async fn failover(State(daemon): State<Daemon>, request: extract::Request) -> Reply<HandOverView> {
+    let FailoverBody { target: name, to } = read_body(request).await?;
+    daemon.ask(CHANGE_TIME, |answer| Request::Failover { name, to, answer }).await
+}
+
+async fn hold(State(daemon): State<Daemon>, request: extract::Request) -> Reply<HandOverView> {
+    let HoldBody { target: name } = read_body(request).await?;
+    daemon.ask(CHANGE_TIME, |answer| Request::Hold { name, hold: true, answer }).await
+}
+
+async fn release(State(daemon): State<Daemon>, request: extract::Request) -> Reply<HandOverView> {
+    let HoldBody { target: name } = read_body(request).await?;
+    daemon.ask(CHANGE_TIME, |answer| Request::Hold { name, hold: false, answer }).await
+}
+
 async fn reload(State(daemon): State<Daemon>) -> Reply<ReloadView> {
     daemon.ask(CHANGE_TIME, Request::Reload).await
 }
@@ -107,14 +132,19 @@ async fn wrong_method(method: Method, uri: Uri) -> Refusal {
     Refusal { status: StatusCode::METHOD_NOT_ALLOWED, error: ApiError::invalid(message) }
 }
 
-/// Reads the body of a drain or undrain order, for no longer than [`ARRIVAL_TIME`].
+/// Reads the body of a drain or undrain order.
 async fn read_target(request: extract::Request) -> Result<DrainTarget, Refusal> {
-    let Json(DrainBody { target }) =
-        timeout(ARRIVAL_TIME, Json::from_request(request, &())).await.map_err(|_| {
-            let message = format!("the request's body did not arrive within {} s", ARRIVAL_TIME.as_secs());
-            Refusal { status: StatusCode::REQUEST_TIMEOUT, error: ApiError::invalid(message) }
-        })??;
+    let DrainBody { target } = read_body(request).await?;
     Ok(parse_target(&target)?)
+}
+
+/// Reads the body of an order, for no longer than [`ARRIVAL_TIME`].
+async fn read_body<T: DeserializeOwned>(request: extract::Request) -> Result<T, Refusal> {
+    let Json(body) = timeout(ARRIVAL_TIME, Json::from_request(request, &())).await.map_err(|_| {
+        let message = format!("the request's body did not arrive within {} s", ARRIVAL_TIME.as_secs());
+        Refusal { status: StatusCode::REQUEST_TIMEOUT, error: ApiError::invalid(message) }
+    })??;
+    Ok(body)
 }
 
 /// The way to the daemon.

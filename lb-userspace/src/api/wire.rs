@@ -39,6 +39,27 @@ pub struct DrainBody {
     pub target: String,
 }
 
+/// Body of `POST /v1/failover`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailoverBody {
+    /// A group, a VIP or its address; everything that this host holds if there is none.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// The only host that may take over; whoever is next if there is none.
+    #[serde(default)]
+    pub to: Option<String>,
+}
+
+/// Body of `POST /v1/hold` and `/v1/release`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldBody {
+    /// A group, a VIP or its address; every group if there is none.
+    #[serde(default)]
+    pub target: Option<String>,
+}
+
 /// Query of `GET /v1/flows`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use lb_userspace::daemon::{self, Options};
+use lb_userspace::io::holds::STATE_ROOT;
 use lb_userspace::io::instance::{BPFFS_ROOT, RUN_ROOT};
 use tracing_subscriber::EnvFilter;
 
@@ -32,6 +33,9 @@ struct Args {
     /// Where bpffs is mounted; mounted there if it is not
     #[arg(long, value_name = "DIR", default_value = BPFFS_ROOT)]
     bpffs: PathBuf,
+    /// Directory of what instances remember over restarts: groups of VIPs that this host is held back from
+    #[arg(long, value_name = "DIR", default_value = STATE_ROOT)]
+    state_root: PathBuf,
 }
 
 const EXIT_CODES: &str = "Exit codes:
@@ -59,6 +63,7 @@ async fn main() -> ExitCode {
         instance: args.instance,
         run_root: args.run_root,
         bpffs: args.bpffs,
+        state_root: args.state_root,
     };
     match daemon::run(options).await {
         Ok(()) => ExitCode::SUCCESS,

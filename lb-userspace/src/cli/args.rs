@@ -86,6 +86,8 @@ pub(super) enum DaemonCommand {
         #[arg(long)]
         exit_code: bool,
     },
+    /// Show who holds the VIPs: role of this host and why, since when, who was heard, the last changes, counters
+    Vips,
     /// List the services: address, backends that are up, traffic, flows that the flow table had no place for
     Services,
     /// List the backends of all services: state, health, share, how they are reached
@@ -134,6 +136,30 @@ pub(super) enum DaemonCommand {
         /// The backend: SERVICE/BACKEND, or BACKEND to mean it in every service
         #[arg(value_parser = target)]
         target: String,
+    },
+    /// Hand VIPs that this host holds over to the next host; it does not take them back while that one lives
+    ///
+    /// The host with the highest priority of those that are left takes over; with --to, it is made sure that this is the right
+    /// one. Returns once it has. Exits with 1 if no other host does.
+    Failover {
+        /// A group, a VIP or its address [default: everything that this host holds]
+        #[arg(value_name = "VIP|GROUP")]
+        target: Option<String>,
+        /// Refuse unless this host is next
+        #[arg(long, value_name = "HOST")]
+        to: Option<String>,
+    },
+    /// Keep this host from holding VIPs until 'pivot release', also over restarts; what it holds it hands over
+    Hold {
+        /// A group, a VIP or its address [default: all groups]
+        #[arg(value_name = "VIP|GROUP")]
+        target: Option<String>,
+    },
+    /// Have this host take part in elections again, after 'pivot hold'
+    Release {
+        /// A group, a VIP or its address [default: all groups]
+        #[arg(value_name = "VIP|GROUP")]
+        target: Option<String>,
     },
     /// Have pivotd read its configuration again; one with errors changes nothing
     Reload,

@@ -2,6 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+/// Milliseconds in a day.
+const DAY: u64 = 86_400_000;
+/// In the Gregorian calendar.
+const DAYS_IN_400_YEARS: u64 = 146_097;
+/// From the first of March of the year 0 on.
+const DAYS_BEFORE_1970: u64 = 719_468;
+
 /// A count: `345`, `12.3 k`, `4.5 M`.
 pub fn count(n: u64) -> String {
     scaled(n, ["", "k", "M", "G", "T", "P", "E"])
@@ -21,6 +28,31 @@ pub fn duration(seconds: u64) -> String {
         3600..86_400 => format!("{hours} h {} m", minutes % 60),
         _ => format!("{days} d {} h", hours % 24),
     }
+}
+
+/// Milliseconds: `231 ms`, `1.2 s`, and from a minute on as [`duration`].
+pub fn millis(millis: u64) -> String {
+    match millis {
+        0..1000 => format!("{millis} ms"),
+        1000..60_000 => format!("{}.{} s", millis / 1000, millis % 1000 / 100),
+        _ => duration(millis / 1000),
+    }
+}
+
+/// A date and time of day, from milliseconds since the beginning of 1970: `2026-03-01 04:05:06.789`.
+pub fn utc(millis: u64) -> String {
+    let (day, time) = (millis / DAY, millis % DAY);
+    let (hours, minutes, seconds) = (time / 3_600_000, time / 60_000 % 60, time / 1000 % 60);
+    // Years that begin in March have their odd day at the end; 400 of them have always as many days.
+    let days = day + DAYS_BEFORE_1970;
+    let (era, day) = (days / DAYS_IN_400_YEARS, days % DAYS_IN_400_YEARS);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = 400 * era + year + next;
+    format!("{year:04}-{month:02}-{day:02} {hours:02}:{minutes:02}:{seconds:02}.{:03}", millis % 1000)
 }
 
 /// A part of a whole, 0.0..=1.0: `33.3 %`.
@@ -70,6 +102,31 @@ mod tests {
         let cases = [(0, "0 s"), (59, "59 s"), (60, "1 m 0 s"), (192, "3 m 12 s"), (7_500, "2 h 5 m")];
         for (seconds, text) in cases.into_iter().chain([(86_399, "23 h 59 m"), (273_600, "3 d 4 h")]) {
             assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn short_times_have_milliseconds() {
+        let cases = [(0, "0 ms"), (999, "999 ms"), (1000, "1.0 s"), (59_999, "59.9 s"), (60_000, "1 m 0 s")];
+        for (given, text) in cases {
+            assert_eq!(millis(given), text);
+        }
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        // By date(1): `date -u -d @SECONDS`.
+        let cases = [
+            (0, "1970-01-01 00:00:00.000"),
+            (951_782_399_999, "2000-02-28 23:59:59.999"),
+            (951_868_800_000, "2000-03-01 00:00:00.000"),
+            (1_709_164_800_001, "2024-02-29 00:00:00.001"),
+            (1_772_337_906_789, "2026-03-01 04:05:06.789"),
+            (4_107_542_399_000, "2100-02-28 23:59:59.000"),
+            (4_107_542_400_000, "2100-03-01 00:00:00.000"),
+        ];
+        for (given, text) in cases {
+            assert_eq!(utc(given), text);
         }
     }
 

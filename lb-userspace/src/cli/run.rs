@@ -10,6 +10,7 @@ use super::target::Target;
 use super::warning::{Severity, Warning, of_services, warnings};
 use crate::api::client::{Client, ClientError};
 use crate::api::wire::ExplainQuery;
+use crate::core::view::vips::{HandOverView, HandedView};
 use crate::core::view::{BackendView, DrainView, ServiceView};
 
 /// Runs the command; what to exit with.
@@ -34,6 +35,10 @@ async fn ask(command: DaemonCommand, target: &Target, output: Output) -> Result<
             let status = client.status().await.map_err(failed)?;
             output.show(&status, render::status)?;
             return Ok(if exit_code && !warnings(&status).is_empty() { DEGRADED } else { OK });
+        }
+        DaemonCommand::Vips => {
+            let vips = client.vips().await.map_err(failed)?;
+            output.show(&vips, render::vips)?;
         }
         DaemonCommand::Services => {
             let services = client.services().await.map_err(failed)?;
@@ -74,12 +79,35 @@ async fn ask(command: DaemonCommand, target: &Target, output: Output) -> Result<
             let undrained = client.drain(&backend, false).await.map_err(failed)?;
             output.show(&undrained, render::drain)?;
         }
+        DaemonCommand::Failover { target: name, to } => {
+            let moved = client.failover(name, to).await.map_err(failed)?;
+            output.show(&moved, render::handed_over)?;
+        }
+        DaemonCommand::Hold { target: name } => {
+            let held = client.hold(name, true).await.map_err(failed)?;
+            output.show(&held, render::handed_over)?;
+            // The order is carried out; that nobody took over must not go unseen.
+            output.warn(&orphaned(&held));
+        }
+        DaemonCommand::Release { target: name } => {
+            let released = client.hold(name, false).await.map_err(failed)?;
+            output.show(&released, render::handed_over)?;
+        }
         DaemonCommand::Reload => {
             let reloaded = client.reload().await.map_err(failed)?;
             output.show(&reloaded, render::reload)?;
         }
     }
     Ok(OK)
+}
+
+/// Groups that this host was held back from, and that nobody is known to hold now.
+fn orphaned(held: &HandOverView) -> Vec<Warning> {
+    let groups = held.groups.iter().filter(|group| group.holder.is_none());
+    let text = |group: &HandedView| {
+        format!("nobody is known to hold group {}: see 'pivot vips' on the other hosts", group.group)
+    };
+    groups.map(|group| Warning { severity: Severity::Critical, text: text(group) }).collect()
 }
 
 /// Those of the services with a backend among the drained ones which nobody serves now.

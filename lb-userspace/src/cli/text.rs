@@ -65,6 +65,11 @@ impl Cell {
         Self { text: printable(text.as_ref()).into_owned(), tone }
     }
 
+    /// The field alone, outside of any table.
+    pub fn render(&self, paint: Paint) -> String {
+        paint.apply(self.tone, &self.text)
+    }
+
     fn width(&self) -> usize {
         self.text.chars().count()
     }
@@ -127,9 +132,18 @@ impl Table {
 
     /// The whole table, each line ended.
     pub fn render(&self, paint: Paint) -> String {
+        self.render_lines(&self.lines, paint)
+    }
+
+    /// The same without its headings.
+    pub fn render_rows(&self, paint: Paint) -> String {
+        self.render_lines(&self.lines[1..], paint)
+    }
+
+    fn render_lines(&self, lines: &[Line], paint: Paint) -> String {
         let widths = self.widths();
         let mut out = String::new();
-        for line in &self.lines {
+        for line in lines {
             match line {
                 Line::Free(text) => out.push_str(text),
                 Line::Row(cells) => self.render_row(&mut out, cells, &widths, paint),

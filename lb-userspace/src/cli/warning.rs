@@ -1,5 +1,8 @@
 //! What an operator must know before anything else: read off a status, worst first.
 
+use std::collections::BTreeSet;
+
+use crate::core::election::Role;
 use crate::core::view::{BackendState, BackendView, FlowTableView, ServiceView, Status};
 
 use super::human::{duration, plural};
@@ -25,6 +28,7 @@ pub struct Warning {
 /// Everything to warn of in a status. Empty: the host is healthy. A drained backend is as ordered, and no warning.
 pub fn warnings(status: &Status) -> Vec<Warning> {
     let mut all: Vec<Warning> = attachment(status).into_iter().chain(of_services(&status.services)).collect();
+    all.extend(apart(status));
     all.extend(full(status));
     all.extend(slow(status));
     all.sort_by_key(|warning| warning.severity);
@@ -40,6 +44,22 @@ pub fn of_services(services: &[ServiceView]) -> Vec<Warning> {
 fn attachment(status: &Status) -> Option<Warning> {
     let text = "no interface carries pivot's programs: this host forwards nothing".to_owned();
     status.interfaces.is_empty().then_some(Warning { severity: Severity::Critical, text })
+}
+
+/// Groups that this host takes no part in.
+fn apart(status: &Status) -> impl Iterator<Item = Warning> + '_ {
+    let mut groups = BTreeSet::new();
+    status.vips.iter().filter_map(move |vip| {
+        let group = vip.group.as_deref().filter(|group| groups.insert(*group))?;
+        let text = match (vip.held_back, vip.role, &vip.why) {
+            (true, _, _) => {
+                format!("group {group}: this host is HELD BACK by its operator; 'pivot release {group}' ends that")
+            }
+            (false, Some(Role::Fault), Some(why)) => format!("group {group}: this host cannot hold it: {why}"),
+            _ => return None,
+        };
+        Some(Warning { severity: Severity::Warning, text })
+    })
 }
 
 /// A flow table that gets full.
@@ -107,6 +127,8 @@ pub(super) fn standing(service: &ServiceView) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::core::view::VipView;
+
     use super::*;
 
     fn status() -> Status {
@@ -153,6 +175,24 @@ mod tests {
         let expected = "keystone/c2: the MAC of 10.0.0.12 is not resolved, so nothing can be sent to it";
         assert_eq!(texts(&status), [expected]);
         status.services[0].backends[1].local = true;
+        assert!(warnings(&status).is_empty());
+    }
+
+    #[test]
+    fn a_group_that_this_host_takes_no_part_in_is_warned_of_once() {
+        let mut status = well();
+        let grouped = |vip: &VipView| VipView {
+            group: Some("control".to_owned()),
+            role: Some(Role::Fault),
+            why: Some("eth0 has no carrier".to_owned()),
+            ..vip.clone()
+        };
+        status.vips = vec![grouped(&status.vips[0]), grouped(&status.vips[0])];
+        assert_eq!(texts(&status), ["group control: this host cannot hold it: eth0 has no carrier"]);
+        status.vips.iter_mut().for_each(|vip| vip.held_back = true);
+        let expected = "group control: this host is HELD BACK by its operator; 'pivot release control' ends that";
+        assert_eq!(texts(&status), [expected]);
+        status.vips.iter_mut().for_each(|vip| (vip.held_back, vip.role) = (false, Some(Role::Backup)));
         assert!(warnings(&status).is_empty());
     }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::config::model::CheckKind;
-use super::event::BackendKey;
+use super::event::{Addressee, BackendKey};
 use super::plan::Image;
 
 /// A command. The daemon carries them out in the order given.
@@ -63,13 +63,15 @@ pub enum Command {
     /// Keep resolved which interface leads to this address, by the kernel's routes, and which MAC answers there, by its
     /// neighbour entry; report both as [`super::event::Event::Neighbour`].
     Resolve {
-        /// A backend's address on one of our segments.
-        address: IpAddr,
+        /// Whom.
+        addressee: Addressee,
+        /// What for.
+        purpose: Purpose,
     },
     /// Stop doing so.
     Forget {
-        /// The address.
-        address: IpAddr,
+        /// Whom.
+        addressee: Addressee,
     },
     /// Start a check now; its end comes back as [`super::event::Event::ProbeEnded`] with the same `id`.
     Probe {
@@ -91,6 +93,15 @@ pub enum Command {
         /// The line: names the thing, the value and the way out.
         message: String,
     },
+}
+
+/// What an address is resolved for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Frames for a backend are sent there: whatever interface leads there gets the programs, and it is told if none does.
+    Backend,
+    /// A controller is known by its MAC on segments where the programs run anyhow; elsewhere nobody asks for it.
+    Controller,
 }
 
 /// Severity of a log line.

@@ -2,9 +2,14 @@
 //!
 //! [`super::vrrp`] is the first; others come behind the same trait. An election does nothing itself: messages of other
 //! hosts, what this host is fit for, and time go in; messages to send, leases to write and VIPs to announce come out.
+//! [`history`]: how a group's role changed.
+
+pub mod history;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::event::Now;
 
@@ -126,13 +131,25 @@ pub enum Action {
         group: Option<GroupName>,
         /// Who sent it.
         source: IpAddr,
+        /// What is wrong with it in a word, by which such messages are counted.
+        kind: &'static str,
         /// Why, in words an operator knows.
         why: String,
     },
 }
 
+/// Another host, as its messages show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// What it speaks from.
+    pub address: IpAddr,
+    /// Its name, if the configuration has this address.
+    pub name: Option<String>,
+}
+
 /// What this host is for a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Not fit to hold it.
     Fault,

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::config::Config;
+use super::election::{Peer, Role};
 
 /// A point in time on the monotonic clock, as an offset from an arbitrary start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -27,6 +28,40 @@ pub struct NextHop {
     pub interface: String,
     /// The MAC that answers for the address on its segment.
     pub mac: Mac,
+}
+
+/// An address that is to be found on a segment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Addressee {
+    /// The address.
+    pub address: IpAddr,
+    /// The interface on whose segment it is, if it is link-local: on another one it is another host's. Of others the kernel's
+    /// routes say so.
+    pub interface: Option<String>,
+}
+
+impl Addressee {
+    /// An address that was heard of, or is looked for, by an interface.
+    #[must_use]
+    pub fn by(interface: &str, address: IpAddr) -> Self {
+        let local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        Self { address, interface: local.then(|| interface.to_owned()) }
+    }
+}
+
+impl From<IpAddr> for Addressee {
+    fn from(address: IpAddr) -> Self {
+        Self { address, interface: None }
+    }
+}
+
+impl std::fmt::Display for Addressee {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.interface {
+            Some(interface) => write!(f, "{}%{interface}", self.address),
+            None => write!(f, "{}", self.address),
+        }
+    }
 }
 
 /// Names one backend of one service in the running daemon: stable while both exist, never reused.
@@ -73,6 +108,15 @@ pub enum Event {
         address: IpAddr,
         /// Where it answers.
         next_hop: Option<NextHop>,
+    },
+    /// The hosts have elected who holds a group of VIPs.
+    Elected {
+        /// The group.
+        group: String,
+        /// What this host is for it.
+        role: Role,
+        /// The other host that holds it, if this one knows.
+        holder: Option<Peer>,
     },
     /// Time has passed: nothing else happened, but a deadline asked for by [`super::controller::Controller::deadline`] came.
     Tick,

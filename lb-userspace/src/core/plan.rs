@@ -4,12 +4,13 @@
 //! An [`Image`] names things by name; the writer gives them stable indexes, keeps those of what stays, writes what
 //! changed in an order in which no packet ever meets a half-written state, and swaps.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::model::{Affinity, Mode, Protocol};
-use super::event::{BackendKey, NextHop};
+use super::event::{BackendKey, Mac, NextHop};
 use super::view::BackendState;
 
 /// Everything the packet path is to know.
@@ -19,6 +20,8 @@ pub struct Image {
     pub vips: Vec<VipImage>,
     /// Services.
     pub services: Vec<ServiceImage>,
+    /// MACs of the other controllers: what they send to a VIP was led here by a director.
+    pub controllers: BTreeSet<Mac>,
 }
 
 /// A VIP.
@@ -31,7 +34,26 @@ pub struct VipImage {
     /// Interface that carries it.
     pub interface: String,
     /// Whether this host answers for it.
-    pub held: bool,
+    pub hold: Hold,
+    /// Where the host that holds it answers, if that is another one and known.
+    pub holder: Option<NextHop>,
+}
+
+/// Whether this host answers for a VIP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// It does not.
+    No,
+    /// It does.
+    Yes,
+    /// It does while it has a lease, which is the election's to write.
+    Elected,
+}
+
+impl From<bool> for Hold {
+    fn from(held: bool) -> Self {
+        if held { Self::Yes } else { Self::No }
+    }
 }
 
 /// A service.

@@ -1,10 +1,14 @@
 //! What an operator is shown: snapshots of the controller, ready for JSON. The API serves them, the CLI prints them.
+//! [`vips`]: of elections.
+
+pub mod vips;
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use super::config::model::{Mode, Protocol};
+use super::election::Role;
 
 /// State of a backend as the operator sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,8 +45,50 @@ pub struct Status {
     pub services: Vec<ServiceView>,
     /// The flow table of each address family; none in the first moments.
     pub flow_tables: Vec<FlowTableView>,
+    /// Flow synchronisation with the other controllers, if the configuration has a [cluster].
+    pub sync: Option<SyncView>,
     /// Packets by verdict of the packet path, most frequent first; zero counts left out.
     pub verdicts: Vec<VerdictView>,
+}
+
+/// Flow synchronisation with the other controllers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncView {
+    /// The other controllers.
+    pub peers: Vec<SyncPeerView>,
+    /// Messages sent, to all of them.
+    pub sent: u64,
+    /// Messages that could not be sent.
+    pub unsent: u64,
+    /// Messages received.
+    pub received: u64,
+    /// Messages ignored: of strangers, changed, repeated.
+    pub ignored: u64,
+    /// Rounds through the flow table that were finished, of those that this host began as a holder.
+    pub rounds: u64,
+    /// Flows told of, each time that it was.
+    pub flows_told: u64,
+    /// Flows heard of.
+    pub flows_heard: u64,
+    /// Of these, put into the flow table.
+    pub flows_stored: u64,
+    /// Not put there, as it was full.
+    pub flows_crowded: u64,
+    /// Not put there, as this host's configuration has no such service or backend.
+    pub flows_strange: u64,
+}
+
+/// Another controller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncPeerView {
+    /// Its name.
+    pub host: String,
+    /// Where it speaks from.
+    pub address: IpAddr,
+    /// How long ago it was heard; none: not since this pivotd or that one began.
+    pub heard_ms: Option<u64>,
+    /// Whether that is recent.
+    pub there: bool,
 }
 
 /// How full the flow table of one address family is. Clients with affinity and packets in fragments take a place each, too.
@@ -105,10 +151,18 @@ pub struct VipView {
     pub address: IpAddr,
     /// Interface.
     pub interface: String,
-    /// Host that holds it.
-    pub holder: String,
+    /// Host that holds it, if it is known.
+    pub holder: Option<String>,
     /// Whether that is this host.
     pub held: bool,
+    /// Group whose hosts elect it; `None`: the configuration names it.
+    pub group: Option<String>,
+    /// What this host is for that group.
+    pub role: Option<Role>,
+    /// Why.
+    pub why: Option<String>,
+    /// Whether this host's operator holds it back: it does not become the holder.
+    pub held_back: bool,
 }
 
 /// One service.

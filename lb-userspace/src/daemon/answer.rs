@@ -37,6 +37,9 @@ impl Daemon {
                 })));
             }
             Request::Drain { target, drain, answer } => drop(answer.send(self.drain(&target, drain).await)),
+            Request::Vips(answer) => drop(answer.send(self.vips().await)),
+            Request::Failover { name, to, answer } => self.fail_over(name.as_deref(), to, answer).await,
+            Request::Hold { name, hold, answer } => self.hold(name.as_deref(), hold, answer).await,
             Request::Reload(answer) => {
                 let result = self.reload().await;
                 if let Ok(view) = &result {
@@ -70,6 +73,7 @@ impl Daemon {
             vips,
             services,
             flow_tables: self.fill.tables(),
+            sync: self.sync_view(),
             verdicts,
         }
     }
@@ -89,9 +93,10 @@ impl Daemon {
             .collect()
     }
 
-    /// VIPs and services, with the counters of this host.
+    /// VIPs and services, with how the election stands and the counters of this host.
     fn views(&self) -> (Vec<VipView>, Vec<ServiceView>) {
-        let (vips, mut services) = self.controller.view(self.now());
+        let (mut vips, mut services) = self.controller.view(self.now());
+        self.add_standing(&mut vips);
         let writer = self.executor.datapath.writer();
         for service in &mut services {
             let endpoint = (service.address, service.port, service.protocol);
@@ -139,7 +144,7 @@ impl Daemon {
         let place = Place {
             interface: &link.name,
             index: link.index,
-            holder: vip.map(|vip| vip.holder.as_str()),
+            holder: vip.and_then(|vip| vip.holder.as_deref()),
             now: writer.clock().jiffies(),
         };
         Ok(explain::explain(writer, question, place))

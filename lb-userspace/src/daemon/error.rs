@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use crate::core::config::ConfigErrors;
 use crate::io::datapath::InterfaceError;
 use crate::io::datapath::load::LoadError;
+use crate::io::holds::HoldsError;
 use crate::io::instance::InstanceError;
 use crate::io::netlink::NetlinkError;
 use crate::io::preflight::{Problem, ProblemKind};
+use crate::io::sync_socket::SyncSocketError;
 use crate::tables::writer::TableError;
 
 /// Why pivotd could not start or had to end.
@@ -42,6 +44,9 @@ pub enum DaemonError {
     /// The instance.
     #[error(transparent)]
     Instance(#[from] InstanceError),
+    /// What the operator ordered earlier.
+    #[error(transparent)]
+    Holds(#[from] HoldsError),
     /// Netlink.
     #[error(transparent)]
     Netlink(#[from] NetlinkError),
@@ -54,6 +59,21 @@ pub enum DaemonError {
     /// The tables.
     #[error(transparent)]
     Tables(#[from] TableError),
+    /// The election's thread.
+    #[error("cannot run an election: {source}")]
+    Election {
+        /// Why.
+        source: io::Error,
+    },
+    /// The socket to other controllers.
+    #[error(transparent)]
+    Sync(#[from] SyncSocketError),
+    /// The kernel's random numbers.
+    #[error("the kernel gives no random numbers: {source}")]
+    Random {
+        /// Why.
+        source: io::Error,
+    },
     /// The API's socket.
     #[error("cannot listen on {path}: {source}", path = .path.display())]
     Socket {

@@ -59,7 +59,7 @@ pub struct Executor {
     pub(super) carriers: BTreeSet<String>,
     /// VIPs that this host holds: interface and prefix length.
     pub(super) held: BTreeMap<IpAddr, (String, u8)>,
-    /// The ways to backends.
+    /// The ways to backends and controllers.
     pub(super) ways: Ways,
 }
 
@@ -131,15 +131,17 @@ impl Executor {
                 let link = self.netlink.link(&interface).await?;
                 self.attach(link).await?;
                 self.carriers.insert(interface);
+                self.find_ways().await;
             }
             Command::Detach { interface } => {
                 self.carriers.remove(&interface);
                 self.detach_unused()?;
             }
             Command::AddAddress { interface, address, prefix } => {
+                // Whatever fails now is tried again when something changes.
+                self.held.insert(address, (interface.clone(), prefix));
                 let index = self.link(&interface).await?.index;
                 self.netlink.add_address(index, address, prefix).await?;
-                self.held.insert(address, (interface, prefix));
             }
             Command::RemoveAddress { interface, address, prefix } => {
                 self.held.remove(&address);
@@ -151,9 +153,9 @@ impl Executor {
             Command::Announce { interface, address, count } => {
                 announce::announce(&self.link(&interface).await?, address, count)?;
             }
-            Command::Resolve { address } => self.resolve(address).await,
-            Command::Forget { address } => {
-                self.forget(address);
+            Command::Resolve { addressee, purpose } => self.resolve(&addressee, purpose).await,
+            Command::Forget { addressee } => {
+                self.forget(&addressee);
                 self.detach_unused()?;
             }
             Command::Probe { backend, id, target, kind, timeout } => {

@@ -2,23 +2,33 @@
 //!
 //! - [`start`]: what is checked before anything is touched, and the taking over of what an earlier pivotd left.
 //! - [`execute`]: commands to the adapters; [`segments`]: interfaces as they come and go; [`ways`]: what leads to backends.
+//! - [`election`]: who holds the VIPs, on a thread of its own; [`groups`]: what that is told of the configuration and this host.
+//! - [`tracking`]: what this host is fit for; [`hooks`]: what it runs when it becomes something else.
+//! - [`sync`]: what other controllers are told of flows, and tell. [`told`]: what strangers say is told once.
 //! - [`fill`]: how full the flow table is.
-//! - [`answer`]: the API's questions.
+//! - [`answer`]: the API's questions; [`vips`]: those about elections, and orders to hand over.
 //! - [`error`]: why pivotd ends, and its exit codes.
 
 pub mod answer;
+mod election;
 pub mod error;
 pub mod execute;
 mod fill;
+mod groups;
+mod hooks;
 mod segments;
 pub mod start;
+mod sync;
+mod told;
+mod tracking;
+mod vips;
 mod ways;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::api;
@@ -28,13 +38,20 @@ use crate::core::config::model::TableSizes;
 use crate::core::controller::Controller;
 use crate::core::event::{Event, Now};
 use crate::core::view::ReloadView;
+use crate::io::holds::Holds;
 use crate::io::instance::Instance;
 use crate::io::netlink::{Change, Neighbour};
 use crate::tables::occupancy::{self, Occupancy};
 
+use self::election::seat::Seat;
+use self::election::{Elected, Elections};
 use self::error::DaemonError;
 use self::execute::{ExecuteError, Executor, ProbeEnd};
 use self::fill::Fill;
+use self::hooks::Hooks;
+use self::sync::Syncer;
+use self::tracking::Tracking;
+use self::vips::Standings;
 
 /// What pivotd is started with.
 #[derive(Debug, Clone)]
@@ -49,6 +66,8 @@ pub struct Options {
     pub run_root: PathBuf,
     /// Where bpffs is, or is to be mounted.
     pub bpffs: PathBuf,
+    /// Where what outlives restarts is remembered.
+    pub state_root: PathBuf,
 }
 
 /// A running pivotd.
@@ -64,6 +83,19 @@ pub struct Daemon {
     neighbours: mpsc::UnboundedReceiver<Neighbour>,
     changes: mpsc::UnboundedReceiver<Change>,
     fill: Fill,
+    /// The election, once there is something to elect.
+    elections: Option<Elections>,
+    /// The groups that it knows of.
+    seats: Vec<Seat>,
+    /// What this host is judged by.
+    tracking: Tracking,
+    hooks: Hooks,
+    /// What other controllers are told of flows, if there is a [cluster].
+    syncer: Option<Syncer>,
+    /// What it said last of each group, for whoever waits for a change.
+    standings: watch::Sender<Standings>,
+    /// Groups that this host's operator holds it back from.
+    holds: Holds,
 }
 
 /// Runs pivotd until it is told to stop (SIGTERM, SIGINT), then hands everything back.
@@ -116,10 +148,28 @@ impl Daemon {
                 }
                 Some(change) = self.changes.recv() => {
                     self.executor.follow(change).await;
+                    self.seat().await?;
+                    continue;
+                }
+                Some(elected) = said(self.elections.as_mut()) => {
+                    self.take_in(elected).await;
+                    continue;
+                }
+                Some(ended) = self.tracking.ended.recv() => {
+                    self.tracking.take(&ended);
+                    self.judge();
+                    continue;
+                }
+                Some(ended) = self.hooks.ended.recv() => {
+                    self.hooks.end(ended, self.now());
                     continue;
                 }
                 Some(occupancy) = walks.recv() => {
                     self.fill.take(occupancy).iter().for_each(|line| tracing::warn!("{line}"));
+                    continue;
+                }
+                () = sync::ready(self.syncer.as_ref(), self.began) => {
+                    self.sync_flows();
                     continue;
                 }
                 _ = arrange.tick() => {
@@ -134,11 +184,26 @@ impl Daemon {
             };
             let commands = self.controller.handle(event, self.now());
             self.executor.execute_all(commands).await;
+            self.judge();
+            self.notice_flows();
         }
         drop(stop);
         // A server that panicked has nothing to stop.
         let _ = server.await;
         Ok(())
+    }
+
+    /// Takes in what the election said: hooks run when addresses have followed.
+    async fn take_in(&mut self, elected: Elected) {
+        self.note(&elected);
+        let Elected { group, role, why, holder, begun } = elected;
+        let event = Event::Elected { group: group.clone(), role, holder };
+        let commands = self.controller.handle(event, self.now());
+        self.executor.execute_all(commands).await;
+        self.notice_flows();
+        if begun {
+            self.run_hooks(&group, role, &why);
+        }
     }
 
     /// Walks through the flow table beside everything else: that may take tens of milliseconds.
@@ -170,9 +235,9 @@ impl Daemon {
             Err(DaemonError::Config(errors)) => return Err(ApiError::report(&errors)),
             Err(error) => return Err(ApiError::invalid(error.to_string())),
         };
-        start::check(&config, &self.host, &self.executor.netlink)
-            .await
-            .map_err(|error| ApiError::invalid(error.to_string()))?;
+        let unfit = |error: DaemonError| ApiError::invalid(error.to_string());
+        start::check(&config, &self.host, &self.executor.netlink).await.map_err(unfit)?;
+        start::check_tracks(&config, &self.executor.netlink).await.map_err(unfit)?;
         let (changes, new_flows) = (self.changes(&config), config.tables.new_flows);
         let mut candidate = self.controller.clone();
         let commands = candidate.handle(Event::Configure(Box::new(config)), self.now());
@@ -181,6 +246,8 @@ impl Daemon {
         self.executor.try_all(commands).await.map_err(refused)?;
         self.executor.datapath.limit_new_flows(new_flows);
         self.controller = candidate;
+        self.join_cluster().map_err(|error| ApiError::internal(error.to_string()))?;
+        self.seat().await.map_err(|error| ApiError::internal(error.to_string()))?;
         Ok(ReloadView { changes })
     }
 
@@ -195,12 +262,26 @@ impl Daemon {
 
     async fn stop(mut self) -> Result<(), DaemonError> {
         tracing::info!("stopping");
+        self.elections.iter_mut().for_each(Elections::stop);
+        let config = self.controller.config().cloned();
         let commands = self.controller.handle(Event::Stop, self.now());
         self.executor.execute_all(commands).await;
+        if let Some(config) = config {
+            let began = self.began;
+            self.hooks.finish(&config, || Now(began.elapsed())).await;
+        }
         drop(self.executor);
         self.instance.release()?;
         tracing::info!("stopped: VIPs, routes, programs and maps are gone");
         Ok(())
+    }
+}
+
+/// What the election says next, if there is one.
+async fn said(elections: Option<&mut Elections>) -> Option<Elected> {
+    match elections {
+        Some(elections) => elections.said.recv().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,4 +1,5 @@
-//! The interfaces of this host as they come, change and go: which carry our programs, and which lead to backends.
+//! The interfaces of this host as they come, change and go: which carry our programs, and which lead to backends and to other
+//! controllers.
 //!
 //! Programs are attached where a VIP is, and where a backend is: frames leave there, and this host must be silent about
 //! VIPs that it does not hold on every segment that it speaks on.
@@ -7,9 +8,11 @@ use std::net::IpAddr;
 
 use super::execute::{ExecuteError, Executor};
 use super::ways::Way;
+use crate::core::command::Purpose;
+use crate::core::event::Addressee;
 use crate::io::announce;
 use crate::io::datapath::{Interface, Kin};
-use crate::io::netlink::{Change, Link};
+use crate::io::netlink::{Change, Link, NetlinkError};
 
 /// Announcements of the VIPs on an interface that is back, or has another MAC.
 const ANNOUNCEMENTS: u32 = 5;
@@ -52,15 +55,20 @@ impl Executor {
 
     /// Keeps an address resolved from now on. A failure is told, and tried again when routes change: until then nothing
     /// can be sent there, which the status shows.
-    pub(super) async fn resolve(&mut self, address: IpAddr) {
-        self.ways.want(address);
-        self.find_way(address).await;
+    pub(super) async fn resolve(&mut self, addressee: &Addressee, purpose: Purpose) {
+        let attached = self.datapath.interfaces().len();
+        self.ways.want(addressee, purpose);
+        self.find_way(addressee).await;
+        if self.datapath.interfaces().len() > attached {
+            // It may be one that controllers are on.
+            self.find_ways().await;
+        }
     }
 
     /// Stops doing so.
-    pub(super) fn forget(&mut self, address: IpAddr) {
-        if let Some(Way::Neighbour { index }) = self.ways.forget(address) {
-            self.resolver.forget(index, address);
+    pub(super) fn forget(&mut self, addressee: &Addressee) {
+        if let Some(Way::Neighbour { index }) = self.ways.forget(addressee) {
+            self.resolver.forget(index, addressee.address);
         }
     }
 
@@ -92,40 +100,65 @@ impl Executor {
         }
     }
 
-    /// Addresses, too: this host may call itself otherwise than before.
+    /// Addresses, too: this host may call itself otherwise than before, or lack a VIP.
     async fn follow_routes(&mut self) {
+        self.repair().await;
         let interfaces = self.datapath.interfaces().values();
         for link in interfaces.map(|interface| interface.link.clone()).collect::<Vec<_>>() {
             if let Err(error) = self.tell(link).await {
                 tracing::error!("{error}");
             }
         }
-        for address in self.ways.addresses() {
-            self.find_way(address).await;
-        }
+        self.find_ways().await;
         if let Err(error) = self.detach_unused() {
             tracing::error!("{error}");
         }
     }
 
-    /// Looks up which way leads to an address, and goes it if it is another one than before.
-    async fn find_way(&mut self, address: IpAddr) {
-        let way = match self.netlink.route_to(address).await {
-            Ok(route) => Way::from(route),
-            Err(error) => return tracing::error!("backend address {address}: {error}"),
-        };
-        let Some(before) = self.ways.turn(address, way) else { return };
-        if let Some(Way::Neighbour { index }) = before {
-            self.resolver.forget(index, address);
+    /// Looks up all ways again.
+    pub(super) async fn find_ways(&mut self) {
+        for addressee in self.ways.all() {
+            self.find_way(&addressee).await;
         }
-        let Way::Neighbour { index } = way else { return tracing::warn!("backend address {address} {way}") };
+    }
+
+    /// Looks up which way leads to an address, and goes it if it is another one than before.
+    async fn find_way(&mut self, addressee: &Addressee) {
+        let Some(purpose) = self.ways.purpose(addressee) else { return };
+        let way = match self.way_to(addressee).await {
+            Ok(Way::Neighbour { index }) if purpose == Purpose::Controller && self.attached(index).is_none() => {
+                Way::Nowhere
+            }
+            Ok(way) => way,
+            Err(error) => return tracing::error!("address {addressee}: {error}"),
+        };
+        let Some(before) = self.ways.turn(addressee, way) else { return };
+        if let Some(Way::Neighbour { index }) = before {
+            self.resolver.forget(index, addressee.address);
+        }
+        let Way::Neighbour { index } = way else {
+            if purpose == Purpose::Backend {
+                tracing::warn!("backend address {addressee} {way}");
+            }
+            return;
+        };
         match self.open(index).await {
-            Ok(()) => self.resolver.resolve(index, address),
+            Ok(()) => self.resolver.resolve(index, addressee.address),
             Err(error) => {
-                self.ways.doubt(address);
-                tracing::error!("backend address {address}: {error}");
+                self.ways.doubt(addressee);
+                tracing::error!("backend address {addressee}: {error}");
             }
         }
+    }
+
+    async fn way_to(&self, addressee: &Addressee) -> Result<Way, NetlinkError> {
+        Ok(match &addressee.interface {
+            Some(interface) => {
+                let link = self.datapath.interfaces().get(interface).map(|interface| &interface.link);
+                link.map_or(Way::Nowhere, |link| Way::Neighbour { index: link.index })
+            }
+            None => Way::from(self.netlink.route_to(addressee.address).await?),
+        })
     }
 
     /// Has frames leave by an interface.
@@ -139,10 +172,13 @@ impl Executor {
 
     /// Detaches from interfaces that neither carry a VIP nor lead to a backend.
     pub(super) fn detach_unused(&mut self) -> Result<(), ExecuteError> {
-        let unused = |link: &Link| !self.carriers.contains(&link.name) && self.ways.by(link.index).is_empty();
+        let unused = |link: &Link| !self.carriers.contains(&link.name) && !self.ways.leads_to_backend(link.index);
         let interfaces = self.datapath.interfaces().values().map(|interface| &interface.link);
-        let unused: Vec<String> = interfaces.filter(|link| unused(link)).map(|link| link.name.clone()).collect();
-        unused.iter().try_for_each(|interface| Ok(self.datapath.detach(interface)?))
+        let unused: Vec<Link> = interfaces.filter(|link| unused(link)).cloned().collect();
+        unused.iter().try_for_each(|link| {
+            self.stop_resolving(link.index);
+            Ok(self.datapath.detach(&link.name)?)
+        })
     }
 
     async fn follow_link(&mut self, link: Link) {
@@ -188,12 +224,37 @@ impl Executor {
         }
     }
 
+    /// Puts back the VIPs that this host holds and that somebody took off their interfaces, and says where they are.
+    async fn repair(&self) {
+        for (address, (interface, prefix)) in &self.held {
+            let Some(link) = self.datapath.interfaces().get(interface).map(|interface| &interface.link) else {
+                continue;
+            };
+            let repaired = match self.netlink.has_address(link.index, *address).await {
+                Ok(true) => continue,
+                Ok(false) => {
+                    tracing::warn!(
+                        interface,
+                        "somebody removed VIP {address}, which this host holds: it is added again"
+                    );
+                    self.netlink.add_address(link.index, *address, *prefix).await
+                }
+                Err(error) => Err(error),
+            };
+            match repaired {
+                Err(error) => tracing::error!("{error}"),
+                Ok(()) => {
+                    if let Err(error) = announce::announce(link, *address, ANNOUNCEMENTS) {
+                        tracing::error!("{error}");
+                    }
+                }
+            }
+        }
+    }
+
     /// Takes in that an interface is not there any more.
     fn lose(&mut self, index: u32, what: &str) {
-        for address in self.ways.by(index) {
-            self.resolver.forget(index, address);
-            self.ways.doubt(address);
-        }
+        self.stop_resolving(index);
         let Some(name) = self.attached(index).map(|link| link.name.clone()) else { return };
         tracing::warn!(
             interface = name,
@@ -201,6 +262,14 @@ impl Executor {
         );
         if let Err(error) = self.datapath.detach(&name) {
             tracing::error!("{error}");
+        }
+    }
+
+    /// Stops resolving what an interface leads to, until another look is taken at the ways.
+    fn stop_resolving(&mut self, index: u32) {
+        for addressee in self.ways.by(index) {
+            self.resolver.forget(index, addressee.address);
+            self.ways.doubt(&addressee);
         }
     }
 

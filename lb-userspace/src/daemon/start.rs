@@ -10,19 +10,23 @@ use std::path::Path;
 use std::time::Instant;
 
 use tokio::net::UnixListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::error::DaemonError;
 use super::execute::Executor;
 use super::fill::Fill;
+use super::hooks::Hooks;
+use super::tracking::Tracking;
 use super::ways::Way;
 use super::{Daemon, Options};
 use crate::core::command::Command;
+use crate::core::config::model::{Holder, Track};
 use crate::core::config::{self, Config};
 use crate::core::controller::{AdoptedBackend, Controller};
 use crate::core::event::{Event, NextHop, Now};
 use crate::core::features::State;
 use crate::io::datapath::Datapath;
+use crate::io::holds::Holds;
 use crate::io::instance::Instance;
 use crate::io::netlink::{Link, Netlink, NetlinkError};
 use crate::io::{features, preflight};
@@ -46,11 +50,18 @@ pub async fn start(options: Options) -> Result<Daemon, DaemonError> {
     }
     let netlink = Netlink::connect()?;
     check(&config, &host, &netlink).await?;
+    if let Err(error) = check_tracks(&config, &netlink).await {
+        tracing::warn!("{error}");
+    }
 
     let instance = Instance::claim(&options.instance, &options.run_root, &options.bpffs)?;
     let cpus = possible_cpus().map_err(DaemonError::Unfit)?;
     let datapath = match Datapath::open(instance.pin_dir(), &Sizes::of(&config.tables, cpus)) {
         Ok(datapath) => datapath,
+        Err(error) => return Err(abandon(instance, error.into())),
+    };
+    let holds = match Holds::load(&options.state_root, &options.instance) {
+        Ok(holds) => holds,
         Err(error) => return Err(abandon(instance, error.into())),
     };
     let changes = netlink.changes()?;
@@ -63,8 +74,9 @@ pub async fn start(options: Options) -> Result<Daemon, DaemonError> {
     }
     let known = known(adopted.as_deref().unwrap_or_default(), &netlink).await;
     let seed = RandomState::new().hash_one(&host);
+    let hooks = Hooks::new(host.clone());
     let mut daemon = Daemon {
-        controller: Controller::new(host.clone(), known, seed),
+        controller: Controller::new(host.clone(), known, seed).with_controllers(datapath.writer().controllers()),
         executor: Executor::new(datapath, netlink, resolver, probe_ends, own_address),
         options,
         host,
@@ -75,9 +87,19 @@ pub async fn start(options: Options) -> Result<Daemon, DaemonError> {
         neighbours,
         changes,
         fill: Fill::default(),
+        elections: None,
+        seats: Vec::new(),
+        tracking: Tracking::default(),
+        hooks,
+        syncer: None,
+        standings: watch::Sender::default(),
+        holds,
     };
     match daemon.configure(config).await {
-        Ok(()) => Ok(daemon),
+        Ok(()) => {
+            daemon.warn_of_holds();
+            Ok(daemon)
+        }
         Err(error) if daemon.adopted => Err(error),
         Err(error) => {
             // What was begun is undone; the first error is the one to report.
@@ -94,7 +116,7 @@ impl Daemon {
         let not_held: Vec<Command> = config
             .vips
             .iter()
-            .filter(|vip| vip.holder != self.host)
+            .filter(|vip| vip.holder != Holder::Host(self.host.clone()))
             .map(|vip| Command::RemoveAddress {
                 interface: vip.interface.clone(),
                 address: vip.address,
@@ -111,7 +133,8 @@ impl Daemon {
         // A pivotd that was killed may have left them.
         self.executor.execute_all(not_held).await;
         self.executor.remove_strangers(&configured, &adopted).await;
-        Ok(())
+        self.join_cluster()?;
+        self.seat().await
     }
 }
 
@@ -150,6 +173,21 @@ pub async fn check(config: &Config, host: &str, netlink: &Netlink) -> Result<(),
         }
     }
     if unreachable.is_empty() { Ok(()) } else { Err(DaemonError::Unfit(unreachable.join("\n"))) }
+}
+
+/// Whether the interfaces that groups track exist. At a start one that is not there may just have failed, which is what it is
+/// tracked for; in a file that was changed it is a mistake.
+///
+/// # Errors
+/// [`DaemonError::Unfit`] naming the group.
+pub async fn check_tracks(config: &Config, netlink: &Netlink) -> Result<(), DaemonError> {
+    for group in &config.groups {
+        for name in group.track.iter().filter_map(Track::interface) {
+            let unfit = |error| DaemonError::Unfit(format!("a `track` of group {}: {error}", group.name));
+            netlink.link(name).await.map_err(unfit)?;
+        }
+    }
+    Ok(())
 }
 
 /// Why an address is on no Ethernet segment of this host; `None` if it is on one.

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::core::command::Purpose;
+use crate::core::event::Addressee;
 use crate::io::netlink::Route;
 
 /// Where an address is.
@@ -50,45 +52,56 @@ impl fmt::Display for Way {
     }
 }
 
-/// The addresses, and the way to each as last seen.
+/// The addresses, what each is wanted for, and the way to it as last seen.
 #[derive(Debug, Default)]
 pub(super) struct Ways {
-    wanted: BTreeMap<IpAddr, Option<Way>>,
+    wanted: BTreeMap<Addressee, (Purpose, Option<Way>)>,
 }
 
 impl Ways {
-    /// Wants an address from now on.
-    pub(super) fn want(&mut self, address: IpAddr) {
-        self.wanted.entry(address).or_default();
+    /// Wants an address for something from now on.
+    pub(super) fn want(&mut self, addressee: &Addressee, purpose: Purpose) {
+        self.wanted.entry(addressee.clone()).or_insert((purpose, None)).0 = purpose;
     }
 
     /// Does not want it any more; returns the way that led there.
-    pub(super) fn forget(&mut self, address: IpAddr) -> Option<Way> {
-        self.wanted.remove(&address).flatten()
+    pub(super) fn forget(&mut self, addressee: &Addressee) -> Option<Way> {
+        self.wanted.remove(addressee).and_then(|(_, way)| way)
     }
 
-    /// All that are wanted.
-    pub(super) fn addresses(&self) -> Vec<IpAddr> {
-        self.wanted.keys().copied().collect()
+    /// All that are wanted, those first that programs are attached for.
+    pub(super) fn all(&self) -> Vec<Addressee> {
+        let of = |purpose| self.wanted.iter().filter(move |(_, (wanted, _))| *wanted == purpose);
+        of(Purpose::Backend).chain(of(Purpose::Controller)).map(|(addressee, _)| addressee.clone()).collect()
+    }
+
+    /// What an address is wanted for.
+    pub(super) fn purpose(&self, addressee: &Addressee) -> Option<Purpose> {
+        self.wanted.get(addressee).map(|(purpose, _)| *purpose)
     }
 
     /// Takes in which way leads to an address. `None` if that is nothing new or nobody's wish; else the way before.
-    pub(super) fn turn(&mut self, address: IpAddr, way: Way) -> Option<Option<Way>> {
-        let known = self.wanted.get_mut(&address)?;
+    pub(super) fn turn(&mut self, addressee: &Addressee, way: Way) -> Option<Option<Way>> {
+        let (_, known) = self.wanted.get_mut(addressee)?;
         (*known != Some(way)).then(|| known.replace(way))
     }
 
     /// Takes in that nothing is known of an address any more: whatever comes next is new.
-    pub(super) fn doubt(&mut self, address: IpAddr) {
-        if let Some(known) = self.wanted.get_mut(&address) {
+    pub(super) fn doubt(&mut self, addressee: &Addressee) {
+        if let Some((_, known)) = self.wanted.get_mut(addressee) {
             *known = None;
         }
     }
 
     /// The addresses that an interface leads to.
-    pub(super) fn by(&self, index: u32) -> Vec<IpAddr> {
+    pub(super) fn by(&self, index: u32) -> Vec<Addressee> {
         let way = Some(Way::Neighbour { index });
-        self.wanted.iter().filter(|(_, known)| **known == way).map(|(address, _)| *address).collect()
+        self.wanted.iter().filter(|(_, (_, known))| *known == way).map(|(addressee, _)| addressee.clone()).collect()
+    }
+
+    /// Whether an interface leads to a backend.
+    pub(super) fn leads_to_backend(&self, index: u32) -> bool {
+        self.wanted.values().any(|known| *known == (Purpose::Backend, Some(Way::Neighbour { index })))
     }
 }
 
@@ -102,19 +115,32 @@ mod tests {
 
     #[test]
     fn only_what_is_new_is_a_turn() {
-        let mut ways = Ways::default();
-        assert_eq!(ways.turn(A, ETH0), None, "nobody wants it");
-        ways.want(A);
-        assert_eq!(ways.turn(A, ETH0), Some(None));
-        assert_eq!(ways.turn(A, ETH0), None);
-        ways.want(A);
-        assert_eq!(ways.turn(A, ETH0), None, "wanted twice, known once");
-        assert_eq!(ways.turn(A, ETH1), Some(Some(ETH0)));
-        assert_eq!((ways.by(2), ways.by(3)), (vec![], vec![A]));
-        ways.doubt(A);
-        assert_eq!(ways.turn(A, ETH1), Some(None));
-        assert_eq!((ways.forget(A), ways.forget(A)), (Some(ETH1), None));
-        assert!(ways.addresses().is_empty());
+        let (mut ways, a) = (Ways::default(), Addressee::from(A));
+        assert_eq!(ways.turn(&a, ETH0), None, "nobody wants it");
+        ways.want(&a, Purpose::Backend);
+        assert_eq!(ways.turn(&a, ETH0), Some(None));
+        assert_eq!(ways.turn(&a, ETH0), None);
+        ways.want(&a, Purpose::Backend);
+        assert_eq!(ways.turn(&a, ETH0), None, "wanted twice, known once");
+        assert_eq!(ways.turn(&a, ETH1), Some(Some(ETH0)));
+        assert_eq!((ways.by(2), ways.by(3)), (vec![], vec![a.clone()]));
+        ways.doubt(&a);
+        assert_eq!(ways.turn(&a, ETH1), Some(None));
+        assert_eq!((ways.forget(&a), ways.forget(&a)), (Some(ETH1), None));
+        assert!(ways.all().is_empty());
+    }
+
+    #[test]
+    fn programs_are_attached_for_backends_alone() {
+        let (mut ways, a) = (Ways::default(), Addressee::from(A));
+        let local = Addressee::by("eth0", "fe80::1".parse().unwrap());
+        ways.want(&a, Purpose::Controller);
+        ways.want(&local, Purpose::Backend);
+        ways.turn(&a, ETH0);
+        assert!(!ways.leads_to_backend(2) && ways.by(2) == [a.clone()]);
+        assert_eq!(ways.all(), [local, a.clone()], "what has programs attached comes first");
+        ways.want(&a, Purpose::Backend);
+        assert!(ways.leads_to_backend(2), "the way is known already");
     }
 
     #[test]

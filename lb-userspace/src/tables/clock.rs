@@ -31,6 +31,12 @@ impl Clock {
         Self { hz: if hz == 0 { 1 } else { hz } }
     }
 
+    /// Jiffies in a second.
+    #[must_use]
+    pub const fn hz(self) -> u32 {
+        self.hz
+    }
+
     /// Ticks of the flow table in a time: at least as long, at least one, at most as many as can be told.
     #[must_use]
     pub fn ticks(self, time: Duration) -> u32 {

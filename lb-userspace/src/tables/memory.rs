@@ -8,6 +8,7 @@ use lb_common::path::verdict::{self, Verdict};
 use lb_common::wire::Line;
 use lb_common::wire::backend::Backend;
 use lb_common::wire::control::Control;
+use lb_common::wire::controllers::{LINES, Macs};
 use lb_common::wire::counters::{BackendCounters, ServiceCounters};
 use lb_common::wire::directory::Slot;
 use lb_common::wire::flow::{Set4, Set6};
@@ -35,7 +36,9 @@ pub struct TableMemory {
     /// `DIRECTORY`.
     pub directory: Region<Slot>,
     /// `VIPS`.
-    pub vips: Region<Vip>,
+    pub vips: Arc<Region<Vip>>,
+    /// `CONTROLLERS`.
+    pub controllers: Region<Macs>,
     /// `SERVICES`.
     pub services: Region<Service>,
     /// `MAGLEV`.
@@ -81,7 +84,8 @@ impl TableMemory {
             ports: Region::heap(MAX_PORTS as usize, Word::default),
             pilots: Region::heap((2 * sizes.pilots / Line::LEN) as usize, || Line([0; 32])),
             directory: Region::heap(2 * sizes.directory as usize, || Slot::EMPTY),
-            vips: Region::heap(sizes.services as usize, Vip::default),
+            vips: Arc::new(Region::heap(sizes.services as usize, Vip::default)),
+            controllers: Region::heap(LINES as usize, Macs::default),
             services: Region::heap(sizes.services as usize, Service::default),
             maglev: Region::heap(sizes.maglev as usize, || Line([0; 32])),
             backends: Region::heap(sizes.backends as usize, Backend::default),
@@ -244,6 +248,10 @@ impl Tables for TableMemory {
 
     fn vip(&self, index: u16) -> Option<&Vip> {
         self.vips.get(usize::from(index))
+    }
+
+    fn controllers(&self, line: u32) -> Option<&Macs> {
+        self.controllers.get(line as usize)
     }
 
     fn service(&self, index: u16) -> Option<&Service> {

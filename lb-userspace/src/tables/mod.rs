@@ -3,7 +3,9 @@
 
 pub mod clock;
 pub mod directory;
+pub mod exceptions;
 pub mod explain;
+pub mod lease;
 pub mod lines;
 pub mod memory;
 pub mod occupancy;

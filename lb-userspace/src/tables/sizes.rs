@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lb_common::path::verdict;
 use lb_common::wire::control::Control;
+use lb_common::wire::controllers;
 use lb_common::wire::flow::{Set4, Set6};
 use lb_common::wire::link::{MAX_LINKS, MAX_PORTS};
 use lb_common::wire::word::Word;
@@ -75,7 +76,7 @@ impl Sizes {
 
     /// Elements by name of map, for the loader.
     #[must_use]
-    pub fn by_map(&self) -> [(&'static str, u32); 18] {
+    pub fn by_map(&self) -> [(&'static str, u32); 19] {
         [
             ("CONTROL", 1),
             ("LINKS", MAX_LINKS),
@@ -85,6 +86,7 @@ impl Sizes {
             ("PILOTS", 2 * self.pilots / Line::LEN),
             ("DIRECTORY", 2 * self.directory),
             ("VIPS", self.services),
+            ("CONTROLLERS", controllers::LINES),
             ("SERVICES", self.services),
             ("MAGLEV", self.maglev),
             ("BACKENDS", self.backends),

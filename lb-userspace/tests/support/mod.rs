@@ -7,8 +7,10 @@ use std::thread::JoinHandle;
 use lb_userspace::api::error::ApiError;
 use lb_userspace::api::request::Request;
 use lb_userspace::api::server::serve;
+use lb_userspace::core::election::Role;
 use lb_userspace::core::event::DrainTarget;
 use lb_userspace::core::explain::Question;
+use lb_userspace::core::view::vips::{HandOverView, HandedView, VipsView};
 use lb_userspace::core::view::{
     BackendState, BackendView, DrainView, DrainedView, ExplainView, FlowView, MapEntry, MapView, ReloadView, Status,
 };
@@ -81,6 +83,9 @@ pub(crate) async fn answer_all(mut requests: mpsc::Receiver<Request>) {
             Request::Maps(answer) => drop(answer.send(Ok(fixture::<Vec<MapView>>("maps")))),
             Request::MapDump { name, limit, answer } => drop(answer.send(entries(&name, limit))),
             Request::Drain { target, drain, answer } => drop(answer.send(drained(&target, drain))),
+            Request::Vips(answer) => drop(answer.send(Ok(fixture("vips")))),
+            Request::Failover { name, to, answer } => drop(answer.send(failed_over(name.as_deref(), to.as_deref()))),
+            Request::Hold { name, hold, answer } => drop(answer.send(held(name.as_deref(), hold))),
             Request::Reload(answer) => drop(answer.send(reloaded())),
         }
     }
@@ -91,6 +96,38 @@ pub(crate) fn reloaded() -> Result<ReloadView, ApiError> {
     let text = "/etc/pivot/pivot.toml: 2 errors\n  line 3, column 1: unknown key 'prot'\n  line 9, column 8: port 0";
     let details = json!([{"line": 3, "column": 1}, {"line": 9, "column": 8}]);
     Err(ApiError::invalid(text).with_details(details))
+}
+
+/// Groups of the fixture, by name or all of them, as an order left them.
+fn ordered(name: Option<&str>, order: impl Fn(HandedView) -> HandedView) -> Result<HandOverView, ApiError> {
+    let groups = fixture::<VipsView>("vips").groups.into_iter().filter(|group| name.is_none_or(|it| it == group.name));
+    let handed = |group: lb_userspace::core::view::vips::GroupView| HandedView {
+        vips: group.vips.into_iter().map(|vip| vip.name).collect(),
+        group: group.name,
+        changed: true,
+        role: group.role,
+        held_back: group.held_back,
+        holder: group.holder,
+        took_ms: None,
+    };
+    let groups: Vec<HandedView> = groups.map(handed).map(order).collect();
+    match (name, groups.is_empty()) {
+        (Some(name), true) => Err(ApiError::not_found(format!("there is no group and no VIP `{name}`"))),
+        _ => Ok(HandOverView { groups }),
+    }
+}
+
+/// c2 is the next of every group.
+fn failed_over(name: Option<&str>, to: Option<&str>) -> Result<HandOverView, ApiError> {
+    if let Some(to) = to.filter(|to| *to != "c2") {
+        return Err(ApiError::conflict(format!("group `control` would go to c2, not to {to}")));
+    }
+    ordered(name, |group| HandedView { role: Role::Backup, holder: Some("c2".to_owned()), took_ms: Some(6), ..group })
+}
+
+fn held(name: Option<&str>, hold: bool) -> Result<HandOverView, ApiError> {
+    let role = if hold { Role::Fault } else { Role::Backup };
+    ordered(name, |group| HandedView { role, held_back: hold, changed: hold != group.held_back, ..group })
 }
 
 /// The explanation of the one packet that is known.

@@ -145,7 +145,7 @@ impl Play {
             Action::Release { group } => format!("{}release", named(group)),
             Action::Announce { group } => format!("{}announce", named(group)),
             Action::Changed { group, role, why } => format!("{}{}: {why}", named(group), role.name()),
-            Action::Ignored { group, source, why } => {
+            Action::Ignored { group, source, kind: _, why } => {
                 let group = group.as_ref().map(|group| named(group)).unwrap_or_default();
                 format!("{group}ignored, from {source}: {why}")
             }
@@ -181,6 +181,7 @@ fn instance(line: &str) -> Result<(Instance, Option<Now>), String> {
         shape: Shape { password: options.get("password").map(|text| password(text)), pseudo_header: true },
         addresses: addresses(options.get("vips").copied().unwrap_or("10.0.0.100"))?,
         peers: options.get("peers").map_or(Ok(Vec::new()), |text| addresses(text))?,
+        key: None,
     };
     Ok((instance, inherited))
 }

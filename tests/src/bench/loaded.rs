@@ -13,7 +13,7 @@ use lb_common::path::verdict::Verdict;
 use lb_common::wire::control::Control;
 use lb_userspace::core::config::model::{Mode, Protocol, TableSizes};
 use lb_userspace::core::event::{BackendKey, Mac, NextHop};
-use lb_userspace::core::plan::{BackendImage, Image, ServiceImage, VipImage};
+use lb_userspace::core::plan::{BackendImage, Hold, Image, ServiceImage, VipImage};
 use lb_userspace::core::view::BackendState;
 use lb_userspace::io::datapath::{grace, load, verify};
 use lb_userspace::tables::clock::Clock;
@@ -139,15 +139,20 @@ fn cpus() -> anyhow::Result<u32> {
 
 /// The VIPs that xdpbench sends to, with as many services as asked for; the first has the backends, over TCP and UDP.
 fn image(services: u16, backends: u16, slots: u32) -> Image {
-    let vip =
-        |name: &str, address: IpAddr| VipImage { name: name.into(), address, interface: INTERFACE.into(), held: true };
+    let vip = |name: &str, address: IpAddr| VipImage {
+        name: name.into(),
+        address,
+        interface: INTERFACE.into(),
+        hold: Hold::Yes,
+        holder: None,
+    };
     let vips =
         vec![vip("four", IpAddr::from([10, 200, 5, 1])), vip("six", IpAddr::from([0xfc00, 5, 0, 0, 0, 0, 0, 1]))];
     let measured = ["four", "six"]
         .into_iter()
         .flat_map(|vip| [Protocol::Tcp, Protocol::Udp].map(|protocol| service(vip, 80, protocol, backends, slots)));
     let others = (1..services).map(|i| service("four", 80 + i, Protocol::Tcp, 1, slots));
-    Image { services: measured.chain(others).collect(), vips }
+    Image { services: measured.chain(others).collect(), vips, ..Image::default() }
 }
 
 fn service(vip: &str, port: u16, protocol: Protocol, backends: u16, slots: u32) -> ServiceImage {

@@ -1,17 +1,18 @@
 //! Loads the packet path with filled tables, pinned for `xdpbench` to measure, and says what came out.
 //!
 //! `cargo xtask bench path` builds both and runs this. Without `path` or `scale`, xdpbench is run with arguments of one's
-//! own.
+//! own. `failover` is another matter: it measures outages, in the lab.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use pivot_tests::bench::bpffs::Bpffs;
 use pivot_tests::bench::interrupt::Interruptible;
 use pivot_tests::bench::loaded::{Fill, Loaded, print_programs};
-use pivot_tests::bench::{path, scale};
+use pivot_tests::bench::{failover, path, scale};
+use pivot_tests::lab::interrupt;
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -53,6 +54,18 @@ enum Suite {
         #[command(flatten)]
         options: Options,
     },
+    /// The outage that clients see when a VIP's holder is lost, beside keepalived's.
+    Failover {
+        /// Times that each loss happens, 10 or more.
+        #[arg(long, default_value_t = 11, value_parser = clap::value_parser!(u32).range(10..=499))]
+        runs: u32,
+        /// Print one JSON object; the table goes to standard error.
+        #[arg(long)]
+        json: bool,
+        /// Folder in which the raw figures are kept.
+        #[arg(long)]
+        keep: Option<PathBuf>,
+    },
 }
 
 #[derive(clap::Args)]
@@ -79,26 +92,31 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> anyhow::Result<()> {
-    let mut interruptible = Interruptible::watch()?;
     match args.suite {
         Some(Suite::Path { options, keep }) => {
-            let report = path::Report::measure(&options.xdpbench, &mut interruptible, options.runs)?;
-            print(&options, &report.table(), &report.json());
+            let report = path::Report::measure(&options.xdpbench, &mut Interruptible::watch()?, options.runs)?;
+            print(options.json, &report.table(), &report.json());
             keep.map_or(Ok(()), |folder| report.keep(&folder))
         }
         Some(Suite::Scale { options }) => {
-            let report = scale::Report::measure(&options.xdpbench, &mut interruptible, options.runs)?;
-            print(&options, &report.table(), &report.json());
+            let report = scale::Report::measure(&options.xdpbench, &mut Interruptible::watch()?, options.runs)?;
+            print(options.json, &report.table(), &report.json());
             Ok(())
         }
-        None => raw(&args, &mut interruptible),
+        Some(Suite::Failover { runs, json, keep }) => {
+            let _interrupts = interrupt::remove_labs_on_interrupt().context("watching for Ctrl-C")?;
+            let report = failover::Report::measure(runs)?;
+            print(json, &report.table(), &report.json());
+            keep.map_or(Ok(()), |folder| report.keep(&folder))
+        }
+        None => raw(&args, &mut Interruptible::watch()?),
     }
 }
 
-fn print(options: &Options, table: &str, json: &Value) {
-    if options.json {
+fn print(json: bool, table: &str, figures: &Value) {
+    if json {
         eprint!("{table}");
-        println!("{json}");
+        println!("{figures}");
     } else {
         print!("{table}");
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use lb_userspace::core::election::{Action, Datagram, Election as _, Event, Fitness};
 use lb_userspace::core::event::Now;
 use lb_userspace::core::vrrp::advert::{self, Advert, HOPS, Password, Shape, Version};
-use lb_userspace::core::vrrp::rules::Rules;
+use lb_userspace::core::vrrp::rules::{Rival, Rules};
 use lb_userspace::core::vrrp::{Instance, Vrrp};
 
 use super::input::Input;
@@ -80,8 +80,9 @@ fn message(input: &mut Input<'_>, instances: &[Instance], vrrp: &mut Vrrp, now: 
         (raw(input, source, destination), None)
     } else {
         let (advert, shape) = built(input, instance);
-        // Nothing keeps a stranger on the segment from speaking to all at once.
-        let believable = (source == peer || source != own && instance.peers.is_empty())
+        // Nothing but a password keeps a stranger on the segment from speaking to all at once.
+        let strangers_are_heard = instance.peers.is_empty() && instance.shape.password.is_none();
+        let believable = (source == peer || source != own && strangers_are_heard)
             && destination == meant
             && (hops == HOPS || !instance.peers.is_empty())
             && advert == Advert { priority: advert.priority, interval: advert.interval, ..as_configured(instance) }
@@ -218,9 +219,11 @@ fn instances() -> Vec<Instance> {
         shape: Shape::default(),
         addresses,
         peers: Vec::new(),
+        key: None,
     };
     let mut v2 = instance(51, Version::V2, IpAddr::from(OWN4), v4(100));
     v2.shape.password = Some(SECRET);
+    v2.rules.rivals = vec![Rival { addresses: vec![PEER4.into()], priority: 150 }];
     let mut unicast = instance(53, Version::V3, IpAddr::from(OWN4), v4(104));
     unicast.peers = vec![PEER4.into()];
     vec![

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::input::Input;
-use super::scene::{INTERFACES, VIPS};
+use super::scene::{CONTROLLER, INTERFACES, VIPS};
 
 const ROUTER: [u8; 6] = [2, 0, 0, 9, 0, 1];
 const CLIENTS4: [Ipv4Addr; 7] = [
@@ -29,7 +29,7 @@ const SERVICE_PORTS: [u16; 5] = [80, 53, 443, 0, 8080];
 /// A frame of any kind.
 pub fn frame(input: &mut Input<'_>) -> Vec<u8> {
     let mut frame = destination(input).to_vec();
-    frame.extend(input.pick(&[ROUTER, ROUTER, INTERFACES[0].2, [0xff; 6], [0x33, 0x33, 0, 0, 0, 1]]));
+    frame.extend(input.pick(&[ROUTER, CONTROLLER, INTERFACES[0].2, [0xff; 6], [0x33, 0x33, 0, 0, 0, 1]]));
     for _ in 0..input.pick(&[0, 0, 0, 1, 2, 3]) {
         frame.extend(input.pick(&[0x8100_u16, 0x88a8]).to_be_bytes());
         frame.extend(input.pair());

@@ -10,7 +10,7 @@ use lb_userspace::core::config::model::Protocol;
 use lb_userspace::core::view::BackendState;
 use lb_userspace::tables::writer::Endpoint;
 
-use super::scene::{Backend, Hop, INTERFACES, Scene};
+use super::scene::{Backend, CONTROLLER, HOLDER, Hop, INTERFACES, Scene};
 use super::seen::{self, Carries, Fragment, Message, Seen};
 
 /// What identifies the fragments of a packet.
@@ -71,6 +71,7 @@ impl Oracle {
         let seen = seen::look(came);
         if let Some(seen) = &seen {
             self.must_be_balanced(scene, passage, seen);
+            must_go_elsewhere(scene, passage, seen);
         }
         match exit.verdict.action() {
             Action::Pass => assert_eq!(left, came, "{:?} changes the frame", exit.verdict),
@@ -101,7 +102,7 @@ impl Oracle {
             _ if leaves_vlan(scene, passage) => verdict == Verdict::VlanDevice,
             _ if cut => verdict == Verdict::Runt,
             None => false,
-            Some(false) => verdict == Verdict::NotHeld,
+            Some(false) => verdict == elsewhere(scene, passage, seen),
             Some(true) if !message.whole => verdict == Verdict::Malformed,
             Some(true) if !message.checksum && seen.source.is_ipv6() => verdict == Verdict::NoChecksum,
             Some(true) => {
@@ -128,6 +129,9 @@ impl Oracle {
     fn may_leave(&mut self, scene: &Scene, passage: &Passage<'_>, seen: &Seen) {
         let verdict = passage.exit.verdict;
         assert_eq!(Some(seen.macs[0]), own_mac(passage.interface), "a frame for another host leaves by {verdict:?}");
+        if matches!(verdict, Verdict::PassedOn | Verdict::PassedOnBeyond) {
+            return passed_on(scene, passage, seen);
+        }
         assert_eq!(scene.vip(seen.destination), Some(true), "{} is no VIP held here", seen.destination);
         assert!(!leaves_vlan(scene, passage), "{verdict:?} of what a VLAN device is to get");
         assert!(seen.end <= passage.came.len(), "{verdict:?} of a packet that is longer than its frame");
@@ -188,6 +192,58 @@ impl Oracle {
         let before =
             (self.changed || self.tampered) && self.known.get(endpoint).is_some_and(|known| known.contains(&hop));
         assert!(now || before, "{hop:?} is no backend of {endpoint:?}");
+    }
+}
+
+/// What becomes of a packet to a VIP that another host holds, which that one would serve or answer.
+fn elsewhere(scene: &Scene, passage: &Passage<'_>, seen: &Seen) -> Verdict {
+    let way = scene.way_to_holder(seen.destination);
+    let directed = seen.macs[1] == CONTROLLER || way.is_some() && seen.macs[1] == HOLDER;
+    match way {
+        _ if directed || passage.interface != INTERFACES[0].0 => Verdict::NotHeld,
+        Some(0) => Verdict::PassedOn,
+        Some(_) => Verdict::PassedOnBeyond,
+        None => Verdict::HolderUnknown,
+    }
+}
+
+/// Echo requests, errors and fragments to such a VIP, that are plainly there.
+fn must_go_elsewhere(scene: &Scene, passage: &Passage<'_>, seen: &Seen) {
+    let ours = own_mac(passage.interface) == Some(seen.macs[0]) && seen.extensions <= 6;
+    if !ours || scene.vip(seen.destination) != Some(false) || leaves_vlan(scene, passage) {
+        return;
+    }
+    let echo = if seen.source.is_ipv4() { 8 } else { 128 };
+    let icmp = seen.fragment.is_none() && passage.came.len() >= seen.l4 + 8;
+    let right = match (&seen.carries, elsewhere(scene, passage, seen)) {
+        (Carries::Icmp(kind), Verdict::NotHeld | Verdict::HolderUnknown) if *kind == echo && icmp => {
+            Verdict::EchoNotHeld
+        }
+        (Carries::Icmp(kind), right) if *kind == echo && icmp => right,
+        (Carries::Error(_), right) if icmp => right,
+        (Carries::Piece, right) if seen.fragment.is_some_and(|it| !it.first && matches!(it.protocol, 6 | 17)) => right,
+        _ => return,
+    };
+    assert_eq!(passage.exit.verdict, right, "{seen:?} (right)");
+}
+
+/// A frame that goes on to the host that holds the VIP, with nothing changed but the MACs.
+fn passed_on(scene: &Scene, passage: &Passage<'_>, seen: &Seen) {
+    let Passage { came, exit, left, .. } = *passage;
+    assert_eq!(scene.vip(seen.destination), Some(false), "{} is no VIP of another host", seen.destination);
+    assert_eq!(exit.verdict, elsewhere(scene, passage, seen), "{seen:?} (right)");
+    let port = scene.way_to_holder(seen.destination).expect("a way to the holder");
+    assert_eq!(exit.port as usize, port);
+    assert_eq!((&left[..6], &left[6..12]), (&HOLDER[..], &INTERFACES[port].2[..]));
+    assert_eq!(left[12..], came[12..], "more than the MACs is another");
+    match seen.carries {
+        Carries::Message(message) => {
+            let endpoint = (seen.destination, message.destination, message.protocol);
+            assert!(scene.service(&endpoint).is_some(), "{endpoint:?} is no service");
+        }
+        Carries::Piece => assert!(seen.fragment.is_some_and(|fragment| !fragment.first), "{seen:?}"),
+        Carries::Error(_) => {}
+        Carries::Icmp(kind) => assert_eq!(kind, if seen.source.is_ipv4() { 8 } else { 128 }, "{seen:?}"),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lb_userspace::core::config::model::{Affinity, Mode, Protocol};
 use lb_userspace::core::event::{BackendKey, Mac, NextHop};
-use lb_userspace::core::plan::{BackendImage, Image, ServiceImage, VipImage};
+use lb_userspace::core::plan::{BackendImage, Hold, Image, ServiceImage, VipImage};
 use lb_userspace::core::view::BackendState;
 use lb_userspace::tables::writer::Endpoint;
 
@@ -15,6 +15,10 @@ use super::input::Input;
 pub const INTERFACES: [(u32, &str, [u8; 6]); 2] = [(2, "eth0", [2, 0, 0, 0, 0, 1]), (3, "eth1", [2, 0, 0, 0, 0, 2])];
 /// One that programs are not attached to.
 pub const UNKNOWN_INTERFACE: u32 = 4;
+/// MAC of the other host that holds a VIP, if one does.
+pub const HOLDER: [u8; 6] = [2, 0, 0, 3, 0, 1];
+/// MAC of another controller.
+pub const CONTROLLER: [u8; 6] = [2, 0, 0, 3, 0, 2];
 /// This host's address on the first interface.
 pub const OWN_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 201, 0, 100);
 
@@ -124,6 +128,17 @@ impl Scene {
         self.has_vip(vip).then_some(self.vips[vip] & 3 != 1)
     }
 
+    /// The port that leads to the host that holds a VIP, if that is known: index in [`INTERFACES`]. It may be out of date.
+    #[must_use]
+    pub fn way_to_holder(&self, address: IpAddr) -> Option<usize> {
+        let vip = VIPS.iter().position(|vip| *vip == address)?;
+        match self.vips[vip] >> 2 & 3 {
+            1 => Some(0),
+            2 => Some(1),
+            _ => None,
+        }
+    }
+
     /// Services by what identifies them.
     pub fn services(&self) -> impl Iterator<Item = (Endpoint, Vec<Backend>)> + '_ {
         let there = move |(i, (vip, ..)): &(usize, (usize, u16, Protocol, bool))| {
@@ -173,10 +188,13 @@ impl Scene {
             name: vip.to_string(),
             address: *vip,
             interface: INTERFACES[0].1.to_owned(),
-            held: self.vip(*vip) == Some(true),
+            hold: Hold::from(self.vip(*vip) == Some(true)),
+            holder: self
+                .way_to_holder(*vip)
+                .map(|port| NextHop { interface: INTERFACES[port].1.to_owned(), mac: Mac(HOLDER) }),
         });
         let services = self.services().map(|(endpoint, backends)| self.service_image(endpoint, &backends));
-        Image { services: services.collect(), vips: vips.collect() }
+        Image { services: services.collect(), vips: vips.collect(), controllers: [Mac(CONTROLLER)].into() }
     }
 
     fn service_image(&self, (vip, port, protocol): Endpoint, backends: &[Backend]) -> ServiceImage {

@@ -4,12 +4,15 @@ use std::net::Ipv6Addr;
 
 use lb_userspace::core::config::model::Protocol;
 
-use super::scene::INTERFACES;
+use super::scene::{CONTROLLER, HOLDER, INTERFACES};
 
 /// Bytes of an input that choose the scene.
 const SCENE: usize = 19;
-/// The one that says whether IPv6 VIPs are held.
+/// Those that say who holds the IPv4 and the IPv6 VIPs.
+const FOURS: usize = 1;
 const SIXES: usize = 2;
+/// What a client's frames come from.
+const ROUTER: [u8; 6] = [2, 0, 0, 9, 0, 1];
 /// The one of what stays as it is, and its bit for a VLAN device above the first interface.
 const FIXED: usize = 0;
 const BELOW_VLANS: u8 = 16;
@@ -43,6 +46,20 @@ pub fn incoming() -> Vec<Vec<u8>> {
         seed[FIXED] = fixed;
         for tag in [[0, 5], [0xe0, 0]] {
             put(&mut seed, RAW, &tagged(&tcp(0x02), tag));
+        }
+        seeds.push(seed);
+    }
+    // The first IPv4 VIP is another host's: behind either interface, or nobody knows where.
+    for holder in [0b0101, 0b1001, 0b0001] {
+        let mut seed = scene(0, 0);
+        seed[FOURS] = holder;
+        for (from, interface) in [(ROUTER, 0), (CONTROLLER, 0), (HOLDER, 0), (ROUTER, 3)] {
+            for frame in [tcp(0x02), udp(), later(), icmp(8), icmp(3)] {
+                let mut frame = frame;
+                frame[..6].copy_from_slice(&INTERFACES[usize::from(interface == 3)].2);
+                frame[6..12].copy_from_slice(&from);
+                put(&mut seed, [RAW[0], interface], &frame);
+            }
         }
         seeds.push(seed);
     }
@@ -123,13 +140,28 @@ fn udp() -> Vec<u8> {
 
 /// A packet from port 40000 of a client to a port of the first VIP; `rest` is what follows the ports.
 fn packet(protocol: Protocol, port: u16, rest: &[u8]) -> Vec<u8> {
+    let ports = [40_000_u16.to_be_bytes(), port.to_be_bytes()].concat();
+    ipv4(protocol.number(), [0x40, 0], &[&ports, rest].concat())
+}
+
+/// A fragment of a datagram that is not the first.
+fn later() -> Vec<u8> {
+    ipv4(17, [0, 2], &[0; 16])
+}
+
+/// An ICMP message to the first VIP that quotes next to nothing.
+fn icmp(kind: u8) -> Vec<u8> {
+    ipv4(1, [0x40, 0], &[kind, 0, 0, 0, 0, 0, 0, 0])
+}
+
+/// An IPv4 packet from a client to the first VIP, with these flags and offset of a fragment.
+fn ipv4(protocol: u8, fragment: [u8; 2], payload: &[u8]) -> Vec<u8> {
     let mut frame = INTERFACES[0].2.to_vec();
-    frame.extend([2, 0, 0, 9, 0, 1, 0x08, 0x00]);
-    frame.extend([0x45, 0, 0, 24 + rest.len() as u8, 0, 0, 0x40, 0, 64, protocol.number(), 0, 0]);
-    frame.extend([198, 51, 100, 1, 10, 200, 5, 1]);
-    frame.extend(40_000_u16.to_be_bytes());
-    frame.extend(port.to_be_bytes());
-    frame.extend(rest);
+    frame.extend(ROUTER);
+    frame.extend([0x08, 0x00, 0x45, 0, 0, 20 + payload.len() as u8, 0, 0]);
+    frame.extend(fragment);
+    frame.extend([64, protocol, 0, 0, 198, 51, 100, 1, 10, 200, 5, 1]);
+    frame.extend(payload);
     frame
 }
 
@@ -140,7 +172,9 @@ fn tagged(frame: &[u8], tag: [u8; 2]) -> Vec<u8> {
 
 /// A neighbour solicitation for the first IPv6 VIP, to its solicited-node group (RFC 4861 section 4.3).
 fn solicitation() -> Vec<u8> {
-    let mut frame = vec![0x33, 0x33, 0xff, 0, 0, 1, 2, 0, 0, 9, 0, 1, 0x86, 0xdd];
+    let mut frame = vec![0x33, 0x33, 0xff, 0, 0, 1];
+    frame.extend(ROUTER);
+    frame.extend([0x86, 0xdd]);
     frame.extend([0x60, 0, 0, 0, 0, 24, 58, 255]);
     frame.extend(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).octets());
     frame.extend(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 1).octets());

@@ -5,6 +5,7 @@ use lb_common::path::verdict::Verdict;
 use lb_common::wire::Line;
 use lb_common::wire::backend::Backend;
 use lb_common::wire::control::Control;
+use lb_common::wire::controllers::Macs;
 use lb_common::wire::counters::{BackendCounters, ServiceCounters};
 use lb_common::wire::directory::Slot;
 use lb_common::wire::flow::{Set4, Set6};
@@ -47,6 +48,10 @@ impl Tables for Shadow<'_> {
 
     fn vip(&self, index: u16) -> Option<&Vip> {
         self.tables.vip(index)
+    }
+
+    fn controllers(&self, line: u32) -> Option<&Macs> {
+        self.tables.controllers(line)
     }
 
     fn service(&self, index: u16) -> Option<&Service> {

@@ -68,7 +68,7 @@ impl Drop for Capture {
 }
 
 /// A socket that receives every frame of one interface.
-fn open(interface: &str) -> io::Result<OwnedFd> {
+pub(super) fn open(interface: &str) -> io::Result<OwnedFd> {
     // Protocol 0: nothing is received before the socket is bound to the interface.
     let socket = rustix::net::socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
     rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, ROOM)?;

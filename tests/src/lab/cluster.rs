@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::Result;
 use lb_userspace::core::view::BackendState;
@@ -13,6 +14,7 @@ use super::node::Node;
 use super::pivotd::Pivotd;
 use super::process::Process;
 use super::topology::{Lab, Topology};
+use super::wait::wait_until;
 
 /// Port of the service on the VIP.
 pub const SERVICE_PORT: u16 = 80;
@@ -88,6 +90,23 @@ impl Cluster {
     /// The pivotd of a host. Panics if there is none: that is a mistake in the test.
     pub fn daemon_mut(&mut self, host: &str) -> &mut Pivotd {
         self.daemons.get_mut(host).unwrap_or_else(|| panic!("no pivotd on {host}"))
+    }
+
+    /// Hosts that say that they hold every VIP.
+    pub fn holders(&self) -> Vec<&str> {
+        let holds = |host: &&String| {
+            let status = self.daemons[*host].status();
+            status.is_ok_and(|status| status.vips.iter().all(|vip| vip.held))
+        };
+        self.daemons.keys().filter(holds).map(String::as_str).collect()
+    }
+
+    /// Waits until this host alone says so.
+    pub fn await_holder(&self, host: &str) -> Result<()> {
+        wait_until(Duration::from_secs(10), &format!("{host} to hold the VIPs"), || {
+            let holders = self.holders();
+            if holders == [host] { Ok(()) } else { Err(format!("{holders:?}")) }
+        })
     }
 
     /// The client.

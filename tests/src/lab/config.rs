@@ -15,10 +15,14 @@ pub struct ConfigText {
     hosts: Vec<Node>,
     /// Family of the VIP of services that are added. Hosts have addresses of all families that services have.
     pub family: Family,
-    /// Host that holds the VIPs.
+    /// Host that holds the VIPs, unless one is elected.
     pub holder: String,
+    /// Lines of the group that elects who holds them.
+    pub elected: Option<String>,
     /// Interface that carries the VIPs.
     pub interface: String,
+    /// Segment of the hosts' addresses.
+    pub segment: Segment,
     /// Services on the VIPs.
     pub services: Vec<ServiceText>,
     /// Lines below `[tables]`.
@@ -55,6 +59,9 @@ fn fast_check() -> String {
     )
 }
 
+/// What controllers that elect sign their messages by.
+const CLUSTER_KEY: &str = "only for namespaces of the lab";
+
 impl ConfigText {
     /// All controllers of the lab, the VIP 10.77.0.100 held by `holder`, no service yet.
     pub fn new(lab: &Lab, holder: &str) -> Self {
@@ -62,10 +69,24 @@ impl ConfigText {
             hosts: lab.hosts().cloned().collect(),
             family: Family::V4,
             holder: holder.to_owned(),
+            elected: None,
             interface: lab.node(holder).interface.to_owned(),
+            segment: Segment::First,
             services: Vec::new(),
             tables: String::new(),
         }
+    }
+
+    /// Has the hosts elect who holds the VIPs, by these lines of their group.
+    #[must_use]
+    pub fn elected(self, lines: &str) -> Self {
+        Self { elected: Some(lines.to_owned()), ..self }
+    }
+
+    /// Has the hosts, and backends that are named by them, at their addresses on a segment.
+    #[must_use]
+    pub fn hosts_on(self, segment: Segment) -> Self {
+        Self { segment, ..self }
     }
 
     /// From now on services are on the VIP of this family.
@@ -147,19 +168,24 @@ impl ConfigText {
 impl fmt::Display for ConfigText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for host in &self.hosts {
-            let addresses: Vec<IpAddr> = self.families().map(|family| host.address_in(family)).collect();
+            let addresses: Vec<IpAddr> = self.families().map(|family| host.address_on(self.segment, family)).collect();
             writeln!(f, "[[host]]\nname = {:?}\naddress = {}\n", host.name, one_or_list(&addresses))?;
         }
         if !self.tables.is_empty() {
             writeln!(f, "[tables]\n{}", self.tables)?;
         }
-        let Self { interface, holder, .. } = self;
+        let Self { interface, holder, elected, .. } = self;
+        let held = match elected {
+            Some(lines) => {
+                writeln!(f, "[cluster]\nkey = \"{CLUSTER_KEY}\"\n")?;
+                writeln!(f, "[[group]]\nname = \"control\"\nid = 51\n{lines}\n")?;
+                "group = \"control\"".to_owned()
+            }
+            None => format!("holder = {holder:?}"),
+        };
         for family in self.families() {
             let (name, address) = (vip_name(family), family.vip());
-            writeln!(
-                f,
-                "[[vip]]\nname = {name:?}\naddress = \"{address}\"\ninterface = {interface:?}\nholder = {holder:?}"
-            )?;
+            writeln!(f, "[[vip]]\nname = {name:?}\naddress = \"{address}\"\ninterface = {interface:?}\n{held}")?;
         }
         for service in &self.services {
             let ServiceText { name, family, port, backend_port, check, more, .. } = service;

@@ -16,7 +16,9 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 
 use super::capture;
+use super::craft::checksum;
 use super::node::{INTERFACE, Node};
+use super::random::Random;
 
 /// What is to be sent.
 #[derive(Debug, Clone, Copy)]
@@ -109,9 +111,9 @@ impl Flood {
     /// A whole frame with a SYN from nobody.
     fn syn(self, source: Mac, random: &mut Random) -> Vec<u8> {
         let mut tcp = [0; 20];
-        tcp[..2].copy_from_slice(&(1024 | random.next() as u16).to_be_bytes());
+        tcp[..2].copy_from_slice(&(1024 | random.number() as u16).to_be_bytes());
         tcp[2..4].copy_from_slice(&self.target.port().to_be_bytes());
-        tcp[4..8].copy_from_slice(&(random.next() as u32).to_be_bytes());
+        tcp[4..8].copy_from_slice(&(random.number() as u32).to_be_bytes());
         // Five words of header, SYN, a window.
         tcp[12..16].copy_from_slice(&[0x50, 0x02, 0xff, 0xff]);
 
@@ -144,34 +146,13 @@ fn v6(source: Ipv6Addr, target: Ipv6Addr) -> Header {
 
 /// An address of 198.18.0.0/15.
 fn nobody(random: &mut Random) -> Ipv4Addr {
-    Ipv4Addr::from_bits(Ipv4Addr::new(198, 18, 0, 0).to_bits() | random.next() as u32 >> 15)
+    Ipv4Addr::from_bits(Ipv4Addr::new(198, 18, 0, 0).to_bits() | random.number() as u32 >> 15)
 }
 
 /// An address of fd00:5917::/32.
 fn nobody6(random: &mut Random) -> Ipv6Addr {
-    let low = u128::from(random.next()) | u128::from(random.next() as u32) << 64;
+    let low = u128::from(random.number()) | u128::from(random.number() as u32) << 64;
     Ipv6Addr::from_bits(Ipv6Addr::new(0xfd00, 0x5917, 0, 0, 0, 0, 0, 0).to_bits() | low)
-}
-
-/// RFC 1071; with the pseudo header as far as a segment of less than 256 bytes needs it: a zero, protocol, zero, length.
-fn checksum(bytes: &[u8]) -> u16 {
-    let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0)));
-    let sum: u32 = words.sum();
-    let folded = (sum & 0xffff) + (sum >> 16);
-    !((folded & 0xffff) + (folded >> 16)) as u16
-}
-
-/// SplitMix64 (Steele, Lea and Flood 2014): as random as a flood need be.
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
 }
 
 /// A socket that sends frames on `eth0` and receives none.

@@ -63,6 +63,7 @@ const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const FRAGMENT: u8 = 44;
 const ICMPV6: u8 = 58;
+const VRRP: u8 = 112;
 
 /// ICMPv6 types (RFC 4861, section 4).
 const SOLICITATION: u8 = 135;
@@ -101,6 +102,12 @@ impl Frame {
         let ip = self.ip().filter(|ip| [ICMP, ICMPV6].contains(&ip.protocol) && !ip.fragment)?;
         let [kind, code] = self.field(ip.payload)?;
         Some(Icmp { source: ip.source, target: ip.target, kind, code })
+    }
+
+    /// The VRRP message in it: who sent it, and its bytes.
+    pub fn vrrp(&self) -> Option<(IpAddr, &[u8])> {
+        let ip = self.ip().filter(|ip| ip.protocol == VRRP && !ip.fragment)?;
+        Some((ip.source, self.0.get(ip.payload..)?))
     }
 
     /// Whether it carries a part of a larger packet.
@@ -209,6 +216,13 @@ mod tests {
         assert_eq!(read(2, 0), None);
         let icmp = message(2, 0).icmp().unwrap();
         assert_eq!((icmp.kind, icmp.source.to_string()), (2, "fd00::1".to_owned()));
+    }
+
+    #[test]
+    fn reads_a_vrrp_message() {
+        let message = [0x31, 51, 100, 0, 0, 100, 0, 0];
+        assert_eq!(v6(VRRP, &message).vrrp(), Some(("fd00::1".parse().unwrap(), &message[..])));
+        assert_eq!(v6(TCP, &message).vrrp(), None);
     }
 
     #[test]

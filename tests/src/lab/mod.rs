@@ -14,17 +14,22 @@
 //! [`Lab`] is dropped, also after a panic, and what a killed process left is swept away by the next one that makes a
 //! lab. Needs root. Traffic never leaves the namespaces.
 
+pub mod ask;
 pub mod binaries;
 pub mod capture;
 pub mod cluster;
 pub mod config;
+pub mod craft;
 pub mod device;
+pub mod dissect;
 pub mod echo;
+pub mod elected;
 pub mod family;
 pub mod flood;
 pub mod frame;
 pub mod http;
 pub mod interrupt;
+pub mod keepalived;
 pub mod kernel;
 pub mod load;
 pub mod memory;
@@ -36,21 +41,28 @@ pub mod pass;
 pub mod patience;
 pub mod pattern;
 pub mod pivotd;
+pub mod prober;
 pub mod process;
+pub mod random;
+pub mod realtime;
 pub mod report;
 pub mod request;
+pub mod served;
 pub mod stream;
 pub mod talk;
 pub mod topology;
 pub mod traces;
 pub mod udp;
 pub mod wait;
+pub mod watch;
+pub mod watcher;
 mod wire;
 
 pub use cluster::Cluster;
 pub use config::ConfigText;
 pub use device::Device;
 pub use family::{Family, Segment};
+pub use keepalived::Keepalived;
 pub use load::Load;
 pub use node::{Listen, Node};
 pub use pivotd::Pivotd;

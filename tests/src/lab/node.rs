@@ -103,6 +103,20 @@ impl Node {
         self.netns.ip("neighbour flush all")
     }
 
+    /// Has it believe that an address is this MAC's, until it hears otherwise.
+    pub fn believe(&self, address: IpAddr, mac: Mac) -> Result<()> {
+        self.netns.ip(&format!("neighbour replace {address} lladdr {mac} dev {} nud reachable", self.interface))
+    }
+
+    /// Whose MAC it believes an address to be.
+    pub fn believed(&self, address: IpAddr) -> Result<Option<Mac>> {
+        let entry = self.netns.output("ip", &["neighbour", "show", &address.to_string(), "dev", self.interface])?;
+        let mac = entry.split_whitespace().skip_while(|word| *word != "lladdr").nth(1);
+        let Some(mac) = mac else { return Ok(None) };
+        let bytes: Vec<u8> = mac.split(':').filter_map(|byte| u8::from_str_radix(byte, 16).ok()).collect();
+        Ok(Some(Mac(bytes.try_into().map_err(|_| anyhow::anyhow!("no MAC: {mac}"))?)))
+    }
+
     /// Whether it is one of c1, c2, ...: neither the client nor the router.
     pub fn is_controller(&self) -> bool {
         is_controller(&self.name)

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use lb_userspace::core::view::vips::VipsView;
 use lb_userspace::core::view::{BackendState, FlowView, Status};
 use rustix::process::Signal;
 use serde::de::DeserializeOwned;
@@ -25,6 +26,7 @@ pub struct Pivotd {
     host: Node,
     run_root: PathBuf,
     bpffs: PathBuf,
+    state_root: PathBuf,
     config: PathBuf,
     process: Process,
 }
@@ -54,9 +56,27 @@ impl Lab {
         let host = self.node(host).clone();
         let config_path = self.directory().join(format!("{}.toml", host.name));
         write(&config_path, &config.to_string())?;
-        let roots = (self.run_root(), self.bpffs());
-        let process = spawn(wrapper, &host, &roots.0, &roots.1, &config_path)?;
-        Ok(Pivotd { host, run_root: roots.0, bpffs: roots.1, config: config_path, process })
+        let (run_root, bpffs, state_root) = (self.run_root(), self.bpffs(), self.directory().join("state"));
+        let process = spawn(wrapper, &host, [&run_root, &bpffs, &state_root], &config_path)?;
+        Ok(Pivotd { host, run_root, bpffs, state_root, config: config_path, process })
+    }
+
+    /// What all pivotds of a host have logged so far, those that have ended included.
+    pub fn pivotd_log(&self, host: &str) -> Result<String> {
+        let begin = format!("pivotd-{host}");
+        let mut logs = String::new();
+        for entry in fs::read_dir(self.directory()).context("reading the lab's directory")? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            // Followed by a number if it is not the first.
+            if name
+                .strip_prefix(&begin)
+                .is_some_and(|rest| rest.ends_with(".err") && !rest.starts_with(char::is_alphanumeric))
+            {
+                logs += &fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+            }
+        }
+        Ok(logs)
     }
 }
 
@@ -87,11 +107,18 @@ impl Pivotd {
 
     /// Starts it again after an end of whatever kind, and waits until it answers.
     pub fn restart(&mut self) -> Result<()> {
+        self.start_again()?;
+        self.await_answer()
+    }
+
+    /// The same without waiting.
+    pub fn start_again(&mut self) -> Result<()> {
         if self.process.ended()?.is_none() {
             bail!("{} still runs: end it before starting it again", self.process);
         }
-        self.process = spawn(&[], &self.host, &self.run_root, &self.bpffs, &self.config)?;
-        self.await_answer()
+        let roots = [&*self.run_root, &*self.bpffs, &*self.state_root];
+        self.process = spawn(&[], &self.host, roots, &self.config)?;
+        Ok(())
     }
 
     /// Writes a new configuration, without telling it.
@@ -107,6 +134,11 @@ impl Pivotd {
     /// `pivot status`.
     pub fn status(&self) -> Result<Status> {
         self.pivot_json(&["status"])
+    }
+
+    /// `pivot vips`.
+    pub fn vips(&self) -> Result<VipsView> {
+        self.pivot_json(&["vips"])
     }
 
     /// `pivot flows`: up to 100,000 of them.
@@ -151,6 +183,11 @@ impl Pivotd {
         self.process.tail()
     }
 
+    /// All that it has logged since it was started last.
+    pub fn whole_log(&self) -> String {
+        self.process.stderr()
+    }
+
     /// Runs `pivot` against it, to its end.
     pub fn pivot(&self, arguments: &[&str]) -> Result<Output> {
         let mut command = Command::new(binaries::find("pivot")?);
@@ -173,13 +210,8 @@ impl Pivotd {
         self.run_root.join(&self.host.name).join("api.sock")
     }
 
-    fn ready(self) -> Result<Self> {
-        let mut pivotd = self;
-        pivotd.await_answer()?;
-        Ok(pivotd)
-    }
-
-    fn await_answer(&mut self) -> Result<()> {
+    /// Waits until it answers `pivot status`.
+    pub fn await_answer(&mut self) -> Result<()> {
         let label = self.process.to_string();
         let answer = wait_until(START, &format!("{label} to answer"), || match self.process.ended() {
             // No use in waiting any longer.
@@ -192,9 +224,16 @@ impl Pivotd {
             Err(ended) => bail!("{ended}{}", self.process.tail()),
         }
     }
+
+    fn ready(self) -> Result<Self> {
+        let mut pivotd = self;
+        pivotd.await_answer()?;
+        Ok(pivotd)
+    }
 }
 
-fn spawn(wrapper: &[&str], host: &Node, run_root: &Path, bpffs: &Path, config: &Path) -> Result<Process> {
+/// Starts it; `roots` are those of run directories, of bpffs and of what is remembered.
+fn spawn(wrapper: &[&str], host: &Node, roots: [&Path; 3], config: &Path) -> Result<Process> {
     let pivotd = binaries::find("pivotd")?;
     let mut command = match wrapper {
         [] => Command::new(pivotd),
@@ -205,7 +244,9 @@ fn spawn(wrapper: &[&str], host: &Node, run_root: &Path, bpffs: &Path, config: &
         }
     };
     command.args(["--host", &host.name, "--instance", &host.name]);
+    let [run_root, bpffs, state_root] = roots;
     command.arg("--config").arg(config).arg("--run-root").arg(run_root).arg("--bpffs").arg(bpffs);
+    command.arg("--state-root").arg(state_root);
     host.spawn(&format!("pivotd-{}", host.name), command)
 }
 

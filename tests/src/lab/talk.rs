@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -32,6 +32,8 @@ pub struct Talk {
     pub name: String,
     /// Bytes that came back.
     pub exchanged: u64,
+    /// The longest that a byte took.
+    pub longest: Duration,
     /// Why it broke, if it did.
     pub broken: Option<String>,
 }
@@ -122,9 +124,10 @@ fn run(target: SocketAddr, connections: u64, shared: &Arc<Shared>) -> Result<Vec
 
 async fn talk(mut stream: TcpStream, name: String, shared: Arc<Shared>) -> Talk {
     let patience = patient(PATIENCE);
-    let mut talk = Talk { name, exchanged: 0, broken: None };
+    let mut talk = Talk { name, exchanged: 0, longest: Duration::ZERO, broken: None };
     while !shared.stop.load(Ordering::Relaxed) {
         let byte = talk.exchanged as u8;
+        let began = Instant::now();
         let exchange = timeout(patience, exchange(&mut stream, byte)).await;
         if let Err(error) = exchange.unwrap_or_else(|_| bail!("no byte within {patience:?}")) {
             shared.broken.fetch_add(1, Ordering::Relaxed);
@@ -132,6 +135,7 @@ async fn talk(mut stream: TcpStream, name: String, shared: Arc<Shared>) -> Talk 
             break;
         }
         talk.exchanged += 1;
+        talk.longest = talk.longest.max(began.elapsed());
         shared.exchanged.fetch_add(1, Ordering::Relaxed);
         sleep(patient(PAUSE)).await;
     }

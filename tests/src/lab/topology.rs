@@ -163,6 +163,13 @@ impl Lab {
         self.switch.ip(&format!("link set {host} {}", if up { "up" } else { "down" }))
     }
 
+    /// Has hosts no longer hear each other, or hear each other again; everybody else hears them all the time.
+    pub fn set_cut(&self, hosts: &[&str], cut: bool) -> Result<()> {
+        let set = if cut { "on" } else { "off" };
+        let port = |host: &&str| format!("link set {host} type bridge_slave isolated {set}\n");
+        self.switch.ip(&hosts.iter().map(port).collect::<String>())
+    }
+
     /// Gives a host's interface another MAC, as a replaced network card does: nobody is told.
     pub fn change_mac(&mut self, host: &str) -> Result<Mac> {
         let node = self.nodes.get_mut(host).with_context(|| format!("no host {host} in this lab"))?;

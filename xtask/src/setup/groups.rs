@@ -7,6 +7,8 @@ pub(crate) enum Group {
     Bpf,
     /// Network namespaces and what looks into them.
     Lab,
+    /// What pivot shares its VIPs with, and what reads its messages.
+    Failover,
     /// The services of a real control plane and their clients.
     Real,
     /// What the benchmarks build and measure with.
@@ -30,13 +32,15 @@ pub(crate) struct Package {
 
 impl Group {
     /// All of them, in the order of set-up.
-    pub(crate) const ALL: [Self; 7] = [Self::Bpf, Self::Lab, Self::Real, Self::Bench, Self::Vm, Self::Ci, Self::Fuzz];
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Bpf, Self::Lab, Self::Failover, Self::Real, Self::Bench, Self::Vm, Self::Ci, Self::Fuzz];
 
     /// As typed on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Bpf => "bpf",
             Self::Lab => "lab",
+            Self::Failover => "failover",
             Self::Real => "real",
             Self::Bench => "bench",
             Self::Vm => "vm",
@@ -50,6 +54,7 @@ impl Group {
         match self {
             Self::Bpf | Self::Ci | Self::Fuzz => &[],
             Self::Lab => LAB,
+            Self::Failover => FAILOVER,
             Self::Real => REAL,
             Self::Bench => BENCH,
             Self::Vm => VM,
@@ -70,6 +75,8 @@ pub(crate) const BPF: [Package; 5] = [
 pub(crate) const CLIPPY: Package = package("rust-web-clippy", "/usr/bin/cargo-clippy");
 
 const LAB: &[Package] = &[package("iproute2", "ip"), package("ethtool", "ethtool"), package("tcpdump", "tcpdump")];
+
+const FAILOVER: &[Package] = &[package("keepalived", "/usr/sbin/keepalived"), package("tshark", "tshark")];
 
 /// Paths, not names: the tests of the real services start what Debian installs, not what is further up in `PATH`.
 const REAL: &[Package] = &[

@@ -32,11 +32,11 @@ pub(crate) struct Area {
 /// Namespaces share the machine's cores, and tests in them wait for real time to pass: a few at once, not one per core.
 const LAB_THREADS: &str = "--test-threads=2";
 
-/// A test on real services has the machine to itself.
-const REAL_THREADS: &str = "--test-threads=1";
+/// Tests that do little but wait for each other's timers.
+const WAITING: &str = "--test-threads=3";
 
-/// A virtual machine's network cards are there once.
-const STOCK_THREADS: &str = "--test-threads=1";
+/// One test at a time: it has the machine to itself, for it measures time, runs real services or takes what is there once.
+const ALONE: &str = "--test-threads=1";
 
 /// In the order in which they are run: what fails fastest first.
 pub(crate) const AREAS: &[Area] = &[
@@ -68,12 +68,20 @@ pub(crate) const AREAS: &[Area] = &[
         runs: &[&["--test=instance", "--test=netlink", "--test=datapath", "--test=lab", "--", LAB_THREADS]],
     },
     Area {
+        name: "failover",
+        place: Place::Here,
+        needs: &[Group::Bpf, Group::Lab, Group::Failover],
+        root: Some("make network namespaces"),
+        programs: true,
+        runs: &[&["--test=interop", "--", WAITING], &["--test=failover", "--", ALONE]],
+    },
+    Area {
         name: "real",
         place: Place::Here,
         needs: &[Group::Bpf, Group::Lab, Group::Real],
         root: Some("run services in network namespaces"),
         programs: true,
-        runs: &[&["--test=real", "--", REAL_THREADS]],
+        runs: &[&["--test=real", "--", ALONE]],
     },
     Area {
         name: "stock",
@@ -81,7 +89,7 @@ pub(crate) const AREAS: &[Area] = &[
         needs: &[Group::Bpf, Group::Lab],
         root: Some("take over a virtual machine"),
         programs: true,
-        runs: &[&["--test=stock", "--", STOCK_THREADS]],
+        runs: &[&["--test=stock", "--", ALONE]],
     },
 ];
 

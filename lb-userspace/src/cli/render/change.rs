@@ -1,9 +1,12 @@
-//! What an order changed: `pivot drain`, `undrain`, `reload`.
+//! What an order changed: `pivot drain`, `undrain`, `failover`, `hold`, `release`, `reload`.
 
+use crate::core::view::vips::HandOverView;
 use crate::core::view::{DrainView, ReloadView};
 
-use super::super::text::{Paint, Table, Tone, printable, words};
+use super::super::human;
+use super::super::text::{Paint, Table, Tone, numbers, printable, words};
 use super::state;
+use super::vips::{holder, role};
 
 /// The backends that were named, with their new states.
 pub fn drain(view: &DrainView, paint: Paint) -> String {
@@ -11,6 +14,23 @@ pub fn drain(view: &DrainView, paint: Paint) -> String {
     for backend in &view.backends {
         let note = if backend.changed { "" } else { "(no change)" };
         table.row([(&backend.id).into(), state(backend.state), note.into()]);
+    }
+    table.render(paint)
+}
+
+/// The groups that were named, what this host is for them, and who holds them now.
+pub fn handed_over(view: &HandOverView, paint: Paint) -> String {
+    let columns = [words("GROUP"), words("VIPS"), words("THIS HOST"), words("HELD BY"), numbers("TOOK"), words("")];
+    let mut table = Table::new(0, &columns);
+    for group in &view.groups {
+        table.row([
+            (&group.group).into(),
+            group.vips.join(", ").into(),
+            role(group.role, group.held_back),
+            holder(group.holder.as_deref(), false),
+            group.took_ms.map(human::millis).unwrap_or_default().into(),
+            if group.changed { "" } else { "(no change)" }.into(),
+        ]);
     }
     table.render(paint)
 }

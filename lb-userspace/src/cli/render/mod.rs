@@ -8,15 +8,17 @@ mod flows;
 mod maps;
 mod services;
 mod status;
+mod vips;
 
 pub use backends::backends;
-pub use change::{drain, reload};
+pub use change::{drain, handed_over, reload};
 pub use doctor::doctor;
 pub use explain::explain;
 pub use flows::flows;
 pub use maps::{map_entries, maps};
 pub use services::services;
 pub use status::status;
+pub use vips::vips;
 
 use crate::core::config::model::{Mode, Protocol};
 use crate::core::view::{BackendState, BackendView};

@@ -7,6 +7,7 @@ use crate::core::view::{FlowTableView, InterfaceView, ServiceView, Status, Verdi
 use super::super::human;
 use super::super::text::{Cell, Paint, Table, Tone, numbers, printable, words};
 use super::super::warning::{Severity, standing, warnings};
+use super::vips::{holder, role};
 use super::{endpoint, health, mode, protocol, state};
 
 /// The whole page.
@@ -54,14 +55,18 @@ fn vips(vips: &[VipView], paint: Paint) -> String {
     if vips.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(2, &[words("NAME"), words("ADDRESS"), words("INTERFACE"), words("HELD BY")]);
+    let columns =
+        [words("NAME"), words("ADDRESS"), words("INTERFACE"), words("HELD BY"), words("GROUP"), words("THIS HOST")];
+    let mut table = Table::new(2, &columns);
     for vip in vips {
-        let holder = if vip.held {
-            Cell::new(Tone::Good, format!("{} (this host)", vip.holder))
-        } else {
-            Cell::from(&vip.holder)
-        };
-        table.row([(&vip.name).into(), vip.address.to_string().into(), (&vip.interface).into(), holder]);
+        table.row([
+            (&vip.name).into(),
+            vip.address.to_string().into(),
+            (&vip.interface).into(),
+            holder(vip.holder.as_deref(), vip.held),
+            vip.group.as_deref().unwrap_or("-").into(),
+            vip.role.map_or("-".into(), |it| role(it, vip.held_back)),
+        ]);
     }
     table.render(paint)
 }

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::core::election::Role;
+use crate::core::view::vips::{HandOverView, HandedView, VipsView};
 use crate::core::view::{
     BackendState, BackendView, DrainView, DrainedView, ExplainView, FlowView, MapEntry, MapView, ReloadView, Status,
 };
@@ -110,6 +112,8 @@ fn tables_are_as_agreed() {
     same(&super::flows(&flows, 100, Paint::Plain), golden!("flows"));
     let explained: ExplainView = fixture!("explain");
     same(&super::explain(&explained, Paint::Plain), golden!("explain"));
+    let vips: VipsView = fixture!("vips");
+    same(&super::vips(&vips, Paint::Plain), golden!("vips"));
     let maps: Vec<MapView> = fixture!("maps");
     same(&super::maps(&maps, Paint::Plain), golden!("maps"));
     let entries: Vec<MapEntry> = fixture!("entries");
@@ -138,6 +142,7 @@ fn every_page_fits_100_columns() {
         super::services(&status().services, Paint::Plain),
         super::backends(&backends(), Paint::Plain),
         super::doctor(&diagnosis(), Paint::Plain),
+        super::vips(&fixture!("vips"), Paint::Plain),
     ];
     for line in pages.iter().flat_map(|page| page.lines()) {
         assert!(line.chars().count() <= 100, "{line}");
@@ -169,6 +174,35 @@ fn a_drain_shows_what_it_changed() {
     let view = DrainView { backends: vec![drained("keystone/c3", true), drained("mysql/c3", false)] };
     let expected = "BACKEND      STATE\nkeystone/c3  drain\nmysql/c3     drain  (no change)\n";
     same(&super::drain(&view, Paint::Plain), expected);
+}
+
+#[test]
+fn an_order_to_hand_over_shows_who_holds_what_now() {
+    let handed = |group: &str, role, held_back, holder: Option<&str>, took_ms: Option<u64>| HandedView {
+        group: group.into(),
+        vips: vec!["internal".into(), "metrics".into()],
+        changed: took_ms.is_some(),
+        role,
+        held_back,
+        holder: holder.map(str::to_owned),
+        took_ms,
+    };
+    let groups = vec![
+        handed("control", Role::Backup, false, Some("c2"), Some(6)),
+        handed("edge", Role::Fault, true, None, None),
+    ];
+    let expected = "\
+GROUP    VIPS               THIS HOST  HELD BY  TOOK
+control  internal, metrics  backup     c2       6 ms
+edge     internal, metrics  HELD BACK  unknown        (no change)
+";
+    same(&super::handed_over(&HandOverView { groups }, Paint::Plain), expected);
+}
+
+#[test]
+fn a_host_without_vips_says_so() {
+    let view = VipsView { host: "c1".into(), groups: vec![], fixed: vec![], ignored: Default::default() };
+    same(&super::vips(&view, Paint::Plain), "no VIPs are configured\n\nIGNORED MESSAGES\n  none\n");
 }
 
 #[test]

@@ -1,20 +1,27 @@
 //! What a reload changes, for people: two configurations in, one line per change out.
 //!
 //! `+` is new, `-` is gone, `~` is changed, with the old and the new value. Things are told apart by name; the order of
-//! hosts, VIPs and services in the file means nothing and is no change, that of backends is.
+//! hosts, groups, VIPs and services in the file means nothing and is no change, that of backends is.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 
 use super::duration;
-use super::model::{Affinity, Backend, Check, Config, Host, Service, TableSizes, Vip};
+use super::model::{
+    Affinity, Backend, Check, Cluster, CommandCheck, Config, Deed, Group, Holder, Hook, Host, Service, TableSizes,
+    Track, Tracked, Vip,
+};
 
-/// The changes from `old` to `new`, in the order hosts, VIPs, services with their backends, tables; in each first what
+/// The changes from `old` to `new`, in the order hosts, cluster, groups, VIPs, services with their backends, tables; in each first what
 /// is gone, then what is new, then what is changed. Empty if nothing is.
 pub fn diff(old: &Config, new: &Config) -> Vec<String> {
     let mut lines = Vec::new();
     for (old, new) in pairs("host ", &old.hosts, &new.hosts, |host| &host.name, &mut lines) {
         hosts(old, new, &mut lines);
+    }
+    cluster(old.cluster.as_ref(), new.cluster.as_ref(), &mut lines);
+    for (old, new) in pairs("group ", &old.groups, &new.groups, |group| &group.name, &mut lines) {
+        groups(old, new, &mut lines);
     }
     for (old, new) in pairs("vip ", &old.vips, &new.vips, |vip| &vip.name, &mut lines) {
         vips(old, new, &mut lines);
@@ -31,12 +38,95 @@ fn hosts(old: &Host, new: &Host, lines: &mut Vec<String>) {
     changed(&format!("host {} address", new.name), addresses(old), addresses(new), lines);
 }
 
+/// The key is not shown.
+fn cluster(old: Option<&Cluster>, new: Option<&Cluster>, lines: &mut Vec<String>) {
+    match (old, new) {
+        (Some(old), Some(new)) => {
+            changed("cluster port", old.port, new.port, lines);
+            if old.key != new.key {
+                lines.push("~ cluster key".to_owned());
+            }
+        }
+        (Some(_), None) => lines.push("- cluster".to_owned()),
+        (None, Some(_)) => lines.push("+ cluster".to_owned()),
+        (None, None) => {}
+    }
+}
+
 fn vips(old: &Vip, new: &Vip, lines: &mut Vec<String>) {
     let thing = format!("vip {}", new.name);
     changed(&format!("{thing} address"), old.address, new.address, lines);
     changed(&format!("{thing} prefix"), old.prefix, new.prefix, lines);
     changed(&format!("{thing} interface"), &old.interface, &new.interface, lines);
-    changed(&format!("{thing} holder"), &old.holder, &new.holder, lines);
+    changed(&format!("{thing} holder"), holder(old), holder(new), lines);
+}
+
+fn holder(vip: &Vip) -> String {
+    match &vip.holder {
+        Holder::Host(name) => name.clone(),
+        Holder::Group(name) => format!("group {name}"),
+    }
+}
+
+fn groups(old: &Group, new: &Group, lines: &mut Vec<String>) {
+    let thing = format!("group {}", new.name);
+    changed(&format!("{thing} id"), old.id, new.id, lines);
+    changed(&format!("{thing} interface"), &old.interface, &new.interface, lines);
+    changed(&format!("{thing} version"), old.version.number(), new.version.number(), lines);
+    let durations = [
+        ("advert", old.advert, new.advert),
+        ("lease", old.lease, new.lease),
+        ("preempt_delay", old.preempt_delay, new.preempt_delay),
+        ("announce_again", old.announce_again, new.announce_again),
+        ("announce_every", old.announce_every, new.announce_every),
+    ];
+    for (key, old, new) in durations {
+        changed(&format!("{thing} {key}"), duration::format(old), duration::format(new), lines);
+    }
+    let priorities = |group: &Group| group.priorities.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+    changed(&format!("{thing} priority"), priorities(old), priorities(new), lines);
+    changed(&format!("{thing} preempt"), old.preempt, new.preempt, lines);
+    changed(&format!("{thing} unicast"), old.unicast, new.unicast, lines);
+    changed(&format!("{thing} signed"), old.signed, new.signed, lines);
+    changed(&format!("{thing} pseudo_header"), old.pseudo_header, new.pseudo_header, lines);
+    if old.password != new.password {
+        lines.push(format!("~ {thing} password"));
+    }
+    changed(&format!("{thing} track"), listed(&old.track, track), listed(&new.track, track), lines);
+    let hooks = [
+        ("on_holder", &old.hooks.on_holder, &new.hooks.on_holder),
+        ("on_backup", &old.hooks.on_backup, &new.hooks.on_backup),
+        ("on_fault", &old.hooks.on_fault, &new.hooks.on_fault),
+    ];
+    for (key, old, new) in hooks {
+        changed(&format!("{thing} {key}"), listed(old, hook), listed(new, hook), lines);
+    }
+}
+
+fn track(track: &Track) -> String {
+    let what = match &track.what {
+        Tracked::Interface(name) => format!("interface {name}"),
+        Tracked::Service { name, min_healthy } => format!("service {name} min_healthy {min_healthy}"),
+        Tracked::Command(CommandCheck { argv, interval, timeout, rise, fall }) => {
+            let [interval, timeout] = [*interval, *timeout].map(duration::format);
+            format!("command {argv:?} interval {interval} timeout {timeout} rise {rise} fall {fall}")
+        }
+    };
+    track.weight.map_or_else(|| what.clone(), |weight| format!("{what} weight {weight}"))
+}
+
+fn hook(hook: &Hook) -> String {
+    let timeout = duration::format(hook.timeout);
+    match &hook.deed {
+        Deed::Command(argv) => format!("command {argv:?} timeout {timeout}"),
+        Deed::Start(unit) => format!("start {unit} timeout {timeout}"),
+        Deed::Stop(unit) => format!("stop {unit} timeout {timeout}"),
+    }
+}
+
+/// Things in words, separated by commas.
+fn listed<T>(things: &[T], in_words: impl Fn(&T) -> String) -> String {
+    if things.is_empty() { "none".to_owned() } else { things.iter().map(in_words).collect::<Vec<_>>().join(", ") }
 }
 
 fn services(old: &Service, new: &Service, lines: &mut Vec<String>) {

@@ -6,7 +6,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::model::{Affinity, Backend, Check, Config, Host, Mode, Protocol, Service, TableSizes, Vip};
+use super::cluster::ClusterDraft;
+use super::group::GroupDraft;
+use super::model::{Affinity, Backend, Check, Config, Holder, Host, Mode, Protocol, Service, TableSizes, Vip};
 use super::report::At;
 use super::source::Span;
 
@@ -14,13 +16,19 @@ use super::source::Span;
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) hosts: Vec<HostDraft>,
+    pub(super) groups: Vec<GroupDraft>,
     pub(super) vips: Vec<VipDraft>,
     pub(super) services: Vec<ServiceDraft>,
+    pub(super) cluster: Option<ClusterDraft>,
     pub(super) tables: TablesDraft,
     /// Whether every host's name could be read; if not, a reference to an unknown one may be right.
     pub(super) hosts_complete: bool,
+    /// The same for groups.
+    pub(super) groups_complete: bool,
     /// The same for VIPs.
     pub(super) vips_complete: bool,
+    /// The same for services.
+    pub(super) services_complete: bool,
 }
 
 #[derive(Debug)]
@@ -36,7 +44,14 @@ pub(super) struct VipDraft {
     pub(super) address: Option<At<IpAddr>>,
     pub(super) prefix: u8,
     pub(super) interface: Option<At<String>>,
-    pub(super) holder: Option<At<String>>,
+    pub(super) holder: Option<HolderDraft>,
+}
+
+/// Who holds a VIP, by name.
+#[derive(Debug)]
+pub(super) enum HolderDraft {
+    Host(At<String>),
+    Group(At<String>),
 }
 
 #[derive(Debug)]
@@ -84,7 +99,14 @@ pub(super) struct TablesDraft {
 impl Draft {
     /// The configuration, if the draft has no holes.
     pub(super) fn into_config(self) -> Option<Config> {
+        let groups = self.groups.iter().map(|group| group.to_group(&self)).collect::<Option<_>>()?;
+        let cluster = match self.cluster {
+            Some(given) => Some(given.cluster?),
+            None => None,
+        };
         Some(Config {
+            groups,
+            cluster,
             hosts: self.hosts.into_iter().map(HostDraft::into_host).collect::<Option<_>>()?,
             vips: self.vips.into_iter().map(VipDraft::into_vip).collect::<Option<_>>()?,
             services: self.services.into_iter().map(ServiceDraft::into_service).collect::<Option<_>>()?,
@@ -113,7 +135,10 @@ impl VipDraft {
             address: self.address?.value,
             prefix: self.prefix,
             interface: self.interface?.value,
-            holder: self.holder?.value,
+            holder: match self.holder? {
+                HolderDraft::Host(name) => Holder::Host(name.value),
+                HolderDraft::Group(name) => Holder::Group(name.value),
+            },
         })
     }
 }

@@ -1,18 +1,22 @@
 //! The operator's TOML file: text in, a checked [`Config`] or every error in it out.
 //!
-//! Stages, each in its file: `syntax` (text to a TOML tree, past what is broken in it), `parse`, `service`,
-//! `backends`, `checks` and `values` (the tree to a `draft::Draft`, value by value), `rules`, `backend_rules` and `sizes`
-//! (what values demand of each other), `draft` (to the model). No stage stops at an error: a `report::Report` collects
-//! them, with the bytes each is about.
+//! Stages, each in its file: `syntax` (text to a TOML tree, past what is broken in it), `parse`, `cluster`, `group`, `track`, `hook`,
+//! `service`, `backends`, `checks` and `values` (the tree to a `draft::Draft`, value by value), `rules`, `group_rules`,
+//! `track_rules`, `backend_rules` and `sizes` (what values demand of each other), `draft` (to the model). No stage stops at an
+//! error: a `report::Report` collects them, with the bytes each is about.
 //! Pure: no I/O, no clock; any text is safe to pass in.
 
 mod backend_rules;
 mod backends;
 mod checks;
+mod cluster;
 mod diff;
 mod draft;
 mod duration;
 mod error;
+mod group;
+mod group_rules;
+mod hook;
 pub mod model;
 mod names;
 mod parse;
@@ -26,11 +30,14 @@ mod suggest;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod track;
+mod track_rules;
 mod values;
 
 pub use diff::diff;
 pub use error::{ConfigError, ConfigErrors, Excerpt, Related};
 pub use model::Config;
+pub(in crate::core) use suggest::quote;
 
 use report::Report;
 use source::Source;
@@ -52,6 +59,7 @@ pub fn parse(text: &str, file: &str) -> Result<Config, ConfigErrors> {
     let document = syntax::tree(&readable);
     let draft = parse::draft(&document, &mut report);
     rules::check(&draft, &mut report);
+    cluster::check(&draft, &mut report);
     sizes::check(&draft, &mut report);
 
     match draft.into_config() {

@@ -2,22 +2,54 @@
 //!
 //! The same file lies on every controller, so nothing here depends on which host reads it.
 //! Invariants (established by the checker, relied on everywhere): names are unique; every reference resolves;
-//! (VIP, port, protocol) is unique; ports are 1..=65535; all addresses of one service are of one family.
+//! (VIP, port, protocol) is unique; ports are 1..=65535; all addresses of one service are of one family; a group has VIPs.
 
 use std::net::IpAddr;
 use std::time::Duration;
+
+use crate::core::sync::message::Key;
+use crate::core::vrrp::advert::{Password, Version};
 
 /// A whole, checked configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Every controller, in the order of the file.
     pub hosts: Vec<Host>,
+    /// Every group of virtual IPs that move together.
+    pub groups: Vec<Group>,
     /// Every virtual IP.
     pub vips: Vec<Vip>,
     /// Every balanced service.
     pub services: Vec<Service>,
+    /// How the controllers speak with each other, if they do.
+    pub cluster: Option<Cluster>,
     /// How large the kernel tables are.
     pub tables: TableSizes,
+}
+
+/// What the controllers speak with each other by, beside the election.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// What they sign their messages by.
+    pub key: Key,
+    /// The UDP port of every one of them.
+    pub port: u16,
+}
+
+impl Config {
+    /// Where a host speaks with others from, beside the election: at its address of a family that all hosts have, IPv4 if there is a
+    /// choice.
+    #[must_use]
+    pub fn speaks_from(&self, host: &Host) -> Option<IpAddr> {
+        let of = |host: &Host, v4: bool| host.addresses.iter().copied().find(|address| address.is_ipv4() == v4);
+        let v4 = [true, false].into_iter().find(|v4| self.hosts.iter().all(|host| of(host, *v4).is_some()))?;
+        of(host, v4)
+    }
+
+    /// The VIPs of a group, in the order of the file.
+    pub fn vips_of<'c>(&'c self, group: &'c Group) -> impl Iterator<Item = &'c Vip> {
+        self.vips.iter().filter(|vip| matches!(&vip.holder, Holder::Group(name) if *name == group.name))
+    }
 }
 
 /// A controller: a host that runs pivotd.
@@ -47,8 +79,147 @@ pub struct Vip {
     pub prefix: u8,
     /// The interface that carries it, on every host.
     pub interface: String,
-    /// The host that holds it (static; an election comes later).
-    pub holder: String,
+    /// Who holds it.
+    pub holder: Holder,
+}
+
+/// Who holds a VIP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// This host, always.
+    Host(String),
+    /// The host that the group of this name elects.
+    Group(String),
+}
+
+/// VIPs that are held by one host at a time, which the hosts elect by VRRP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Unique name.
+    pub name: String,
+    /// Number of the virtual router: 1..=255, unique on its interface for its family.
+    pub id: u8,
+    /// The interface by which the hosts speak with each other, on every host.
+    pub interface: String,
+    /// Version of the protocol.
+    pub version: Version,
+    /// Time between the messages of the holder: 10 ms to 40.95 s in hundredths of a second; version 2: 1 to 255 whole
+    /// seconds.
+    pub advert: Duration,
+    /// How long the holder serves after a message: more than one interval, less than three.
+    pub lease: Duration,
+    /// Priority of each host, in the order of the hosts: 1..=255.
+    pub priorities: Vec<u8>,
+    /// Whether a better host takes over from a worse one that holds the VIPs.
+    pub preempt: bool,
+    /// For how long it does not.
+    pub preempt_delay: Duration,
+    /// Whether hosts are told one by one, at their node addresses, and not all at once.
+    pub unicast: bool,
+    /// Whether messages are sealed by the cluster's key: between pivots alone.
+    pub signed: bool,
+    /// Version 2: the password in every message.
+    pub password: Option<Password>,
+    /// Version 3 over IPv4: whether checksums cover the pseudo-header, as those of keepalived do.
+    pub pseudo_header: bool,
+    /// When VIPs are announced again after they were taken.
+    pub announce_again: Duration,
+    /// How often they are announced from then on; zero: never.
+    pub announce_every: Duration,
+    /// What else a host needs to hold them, and what becomes of it without.
+    pub track: Vec<Track>,
+    /// What a host runs when it becomes something else for the group.
+    pub hooks: Hooks,
+}
+
+/// Something that a host needs to hold a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Track {
+    /// What is looked at.
+    pub what: Tracked,
+    /// Added to the host's priority: a negative one while it fails, a positive one while it does not; -253..=253, not 0.
+    /// `None`: while it fails, the host is not fit at all.
+    pub weight: Option<i16>,
+}
+
+impl Track {
+    /// The interface that is tracked, if it is one.
+    pub fn interface(&self) -> Option<&str> {
+        match &self.what {
+            Tracked::Interface(name) => Some(name),
+            Tracked::Service { .. } | Tracked::Command(_) => None,
+        }
+    }
+
+    /// The command that is tracked, if it is one.
+    pub fn command(&self) -> Option<&CommandCheck> {
+        match &self.what {
+            Tracked::Command(check) => Some(check),
+            Tracked::Interface(_) | Tracked::Service { .. } => None,
+        }
+    }
+}
+
+/// What is looked at to judge a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tracked {
+    /// The carrier of an interface of this name, on every host.
+    Interface(String),
+    /// How many backends of a service are healthy, as this host's checks see them.
+    Service {
+        /// Name of the service.
+        name: String,
+        /// Fewer of them, and it fails: 1 to as many as there are.
+        min_healthy: u32,
+    },
+    /// What a command answers.
+    Command(CommandCheck),
+}
+
+/// A command that is run again and again: it passes if it ends with exit code 0 in time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CommandCheck {
+    /// The program, by its whole path, and its arguments.
+    pub argv: Vec<String>,
+    /// Pause between its end and the next run.
+    pub interval: Duration,
+    /// Longest it may take.
+    pub timeout: Duration,
+    /// Passes in a row that end a failure.
+    pub rise: u32,
+    /// Failures in a row that make one.
+    pub fall: u32,
+}
+
+/// What a host runs when it becomes something else for a group, in this order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hooks {
+    /// When it begins to hold it.
+    pub on_holder: Vec<Hook>,
+    /// When it is ready to.
+    pub on_backup: Vec<Hook>,
+    /// When it is not fit to.
+    pub on_fault: Vec<Hook>,
+}
+
+/// Something to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// What.
+    pub deed: Deed,
+    /// Longest it may take.
+    pub timeout: Duration,
+}
+
+/// What a hook does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// Run a program, by its whole path, with these arguments.
+    Command(Vec<String>),
+    /// Start a unit of systemd.
+    Start(String),
+    /// Stop one.
+    Stop(String),
 }
 
 /// Transport protocol of a service.

@@ -11,7 +11,9 @@ use super::suggest::{list, nearest, quote};
 /// Everything that may be referred to, and every address that is taken.
 pub(super) struct Defined<'d> {
     pub(super) hosts: Names<'d>,
+    pub(super) groups: Names<'d>,
     pub(super) vips: Names<'d>,
+    pub(super) services: Names<'d>,
     pub(super) nodes: HashMap<IpAddr, Owner<'d>>,
     pub(super) virtuals: HashMap<IpAddr, Owner<'d>>,
     draft: &'d Draft,
@@ -39,13 +41,17 @@ pub(super) struct Owner<'d> {
 impl<'d> Defined<'d> {
     pub(super) fn new(draft: &'d Draft) -> Self {
         let hosts = draft.hosts.iter().filter_map(|host| host.name.as_ref());
+        let groups = draft.groups.iter().filter_map(|group| group.name.as_ref());
         let vips = draft.vips.iter().filter_map(|vip| vip.name.as_ref());
+        let services = draft.services.iter().filter_map(|service| service.name.as_ref());
         let nodes =
             draft.hosts.iter().flat_map(|host| host.addresses.iter().flatten().map(|at| (at, host.name.as_ref())));
         let virtuals = draft.vips.iter().filter_map(|vip| Some((vip.address.as_ref()?, vip.name.as_ref())));
         Self {
             hosts: Names::new("host", "[[host]]", hosts, draft.hosts_complete),
+            groups: Names::new("group", "[[group]]", groups, draft.groups_complete),
             vips: Names::new("VIP", "[[vip]]", vips, draft.vips_complete),
+            services: Names::new("service", "[[service]]", services, draft.services_complete),
             nodes: by_address(nodes),
             virtuals: by_address(virtuals),
             draft,

@@ -3,17 +3,18 @@
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::draft::{Draft, HostDraft, VipDraft};
-use super::reader::Entry;
+use super::draft::{Draft, HolderDraft, HostDraft, VipDraft};
+use super::group;
+use super::reader::{Entry, Table};
 use super::report::{Problem, Report};
 use super::service::{self, Defaults};
 use super::suggest::{list, nearest, quote};
-use super::{sizes, values};
+use super::{cluster, sizes, values};
 
 /// The sections, by their key.
-const SECTIONS: [&str; 5] = ["host", "vip", "service", "defaults", "tables"];
+const SECTIONS: [&str; 7] = ["host", "cluster", "group", "vip", "service", "defaults", "tables"];
 /// The same as they are written.
-const HEADERS: [&str; 5] = ["[[host]]", "[[vip]]", "[[service]]", "[defaults]", "[tables]"];
+const HEADERS: [&str; 7] = ["[[host]]", "[cluster]", "[[group]]", "[[vip]]", "[[service]]", "[defaults]", "[tables]"];
 
 type Document<'a> = Spanned<DeTable<'a>>;
 
@@ -30,22 +31,38 @@ pub(super) fn draft(document: &Document<'_>, report: &mut Report<'_>) -> Draft {
     let readable = |key: &str, report: &Report<'_>| !misspelt.contains(&key) && !report.is_broken_in(key, &SECTIONS);
 
     let hosts = each(document, "host", report, host);
+    let groups = each(document, "group", report, group::group);
     let vips = each(document, "vip", report, vip);
     let defaults =
         section(document, "defaults").map_or_else(Defaults::default, |entry| service::defaults(entry, report));
     let services = each(document, "service", report, |entry, report| {
         service::service(entry, &hosts.items, &vips.items, &defaults, report)
     });
+    let cluster = section(document, "cluster").and_then(|entry| cluster::cluster(entry, report));
     let tables = section(document, "tables").map(|entry| sizes::tables(entry, report)).unwrap_or_default();
 
     let hosts_complete = hosts.complete && readable("host", report) && hosts.items.iter().all(|h| h.name.is_some());
+    let groups_complete = groups.complete && readable("group", report) && groups.items.iter().all(|g| g.name.is_some());
     let vips_complete = vips.complete && readable("vip", report) && vips.items.iter().all(|v| v.name.is_some());
+    let services_complete =
+        services.complete && readable("service", report) && services.items.iter().all(|s| s.name.is_some());
     if hosts.items.is_empty() && hosts_complete {
         let help = "add a `[[host]]` with its `name` and `address` for every controller";
         report.add(Problem::at(&(0..0), "the file has no [[host]]").help(help));
     }
-    let (hosts, vips, services) = (hosts.items, vips.items, services.items);
-    Draft { hosts, vips, services, tables, hosts_complete, vips_complete }
+    let (hosts, groups, vips, services) = (hosts.items, groups.items, vips.items, services.items);
+    Draft {
+        hosts,
+        groups,
+        vips,
+        services,
+        cluster,
+        tables,
+        hosts_complete,
+        groups_complete,
+        vips_complete,
+        services_complete,
+    }
 }
 
 fn host(entry: Entry<'_>, report: &mut Report<'_>) -> Option<HostDraft> {
@@ -57,7 +74,7 @@ fn host(entry: Entry<'_>, report: &mut Report<'_>) -> Option<HostDraft> {
 }
 
 fn vip(entry: Entry<'_>, report: &mut Report<'_>) -> Option<VipDraft> {
-    let keys = ["name", "address", "prefix", "interface", "holder"];
+    let keys = ["name", "address", "prefix", "interface", "holder", "group"];
     let table = entry.table(titled("VIP", entry), &keys, report)?;
     let address = table.required("address", "\"10.0.0.100\"", report).and_then(|e| values::address(e, report));
     // The address alone; if that is not known, whatever may be right of some family.
@@ -68,8 +85,23 @@ fn vip(entry: Entry<'_>, report: &mut Report<'_>) -> Option<VipDraft> {
         address,
         prefix: prefix.map_or(longest, |prefix| prefix.value),
         interface: table.required("interface", "\"eth0\"", report).and_then(|e| values::interface(e, report)),
-        holder: table.required("holder", "\"c1\"", report).and_then(|e| values::name(e, report)),
+        holder: holder(&table, report),
     })
+}
+
+/// Who holds a VIP: a host, or whom a group elects.
+fn holder(table: &Table<'_>, report: &mut Report<'_>) -> Option<HolderDraft> {
+    let Some(group) = table.optional("group") else {
+        let host = table.required("holder", "\"c1\"", report)?;
+        return values::name(host, report).map(HolderDraft::Host);
+    };
+    if let Some(host) = table.optional("holder") {
+        let message = format!("{} has a `group` and a `holder`", table.owner);
+        let problem = Problem::at(&host.span(), message).see(&group.span(), "the group");
+        report.add(problem.help("delete one of them: the hosts of a group elect who holds its VIPs"));
+        return None;
+    }
+    values::name(group, report).map(HolderDraft::Group)
 }
 
 /// What errors call a table: by its name, if it has one.

@@ -84,6 +84,27 @@ impl<'a> Entry<'a> {
         }
     }
 
+    pub(super) fn boolean(self, report: &mut Report<'_>) -> Option<bool> {
+        match self.value.get_ref() {
+            DeValue::Boolean(value) => Some(*value),
+            _ => self.wrong_type("true or false", "write `true` or `false`, without quotes", report),
+        }
+    }
+
+    /// The keys of a table that may have any, and their values, each called by the table's name.
+    pub(super) fn pairs(self, help: &str, report: &mut Report<'_>) -> Option<Vec<(At<&'a str>, Entry<'a>)>> {
+        match self.value.get_ref() {
+            DeValue::Table(entries) => {
+                let pair = |(key, value): (&'a Spanned<_>, &'a Spanned<DeValue<'a>>)| {
+                    let name: &std::borrow::Cow<'a, str> = key.get_ref();
+                    (At::new(name.as_ref(), key.span()), Entry { value, ..self })
+                };
+                Some(entries.iter().map(pair).collect())
+            }
+            _ => self.wrong_type("a table", help, report),
+        }
+    }
+
     /// The items of an array, each called by the array's name.
     pub(super) fn array(self, report: &mut Report<'_>) -> Option<Vec<Entry<'a>>> {
         match self.value.get_ref() {
@@ -183,6 +204,36 @@ impl<'a> Table<'a> {
             report.add(Problem::at(&self.span, format!("`{key}` is missing from {}", self.owner)).help(help));
         }
         entry
+    }
+
+    /// The one of these keys that must be there; `help` says what it is for.
+    pub(super) fn one_of<'t>(
+        &'t self,
+        keys: &'t [&'static str],
+        help: &str,
+        report: &mut Report<'_>,
+    ) -> Option<Entry<'t>> {
+        let mut given = keys.iter().filter_map(|key| self.optional(key));
+        let (first, second) = (given.next(), given.next());
+        if let (Some(first), Some(second)) = (first, second) {
+            let [first_key, second_key] = [first, second].map(|entry| quote(entry.key));
+            let message = format!("{} has {first_key} and {second_key}", self.owner);
+            report.add(Problem::at(&second.span(), message).see(&first.span(), "the first").help(help));
+            return None;
+        }
+        let misspelt = keys.iter().any(|key| self.misspelt.contains(key));
+        if first.is_none() && !misspelt && !report.is_broken_around(&self.span) {
+            let message = format!("{} has none of {}", self.owner, list(keys.iter().copied()));
+            report.add(Problem::at(&self.span, message).help(help));
+        }
+        first
+    }
+
+    /// Reports keys that are not for this kind of table; `help` says for which they are.
+    pub(super) fn refuse(&self, keys: &[&str], help: &str, report: &mut Report<'_>) {
+        for entry in keys.iter().filter_map(|key| self.optional(key)) {
+            report.add(Problem::at(&entry.span(), format!("{} means nothing", entry.label())).help(help));
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! What the values of a file demand of each other: names and addresses are unique, references resolve, and a VIP's port
-//! belongs to one service. (For backends see `backend_rules`.)
+//! belongs to one service. (For groups see `group_rules`, for backends `backend_rules`.)
 //!
 //! A draft enters; errors leave through the report. Holes in the draft are passed over: they have been reported.
 
@@ -9,7 +9,8 @@ use std::hash::Hash;
 use std::net::IpAddr;
 
 use super::backend_rules;
-use super::draft::{Draft, ServiceDraft, VipDraft};
+use super::draft::{Draft, HolderDraft, ServiceDraft, VipDraft};
+use super::group_rules;
 use super::names::{Defined, called};
 use super::report::{At, Problem, Report};
 use super::source::Span;
@@ -18,6 +19,7 @@ use super::suggest::quote;
 /// Checks a draft as a whole.
 pub(super) fn check(draft: &Draft, report: &mut Report<'_>) {
     names_are_unique("hosts", draft.hosts.iter().map(|host| host.name.as_ref()), report);
+    names_are_unique("groups", draft.groups.iter().map(|group| group.name.as_ref()), report);
     names_are_unique("VIPs", draft.vips.iter().map(|vip| vip.name.as_ref()), report);
     names_are_unique("services", draft.services.iter().map(|service| service.name.as_ref()), report);
     addresses_are_unique("hosts", draft.hosts.iter().flat_map(|host| host.addresses.iter().flatten()), report);
@@ -27,6 +29,7 @@ pub(super) fn check(draft: &Draft, report: &mut Report<'_>) {
     for vip in &draft.vips {
         check_vip(vip, &defined, report);
     }
+    group_rules::check(draft, &defined, report);
     for service in &draft.services {
         if let Some(vip) = &service.vip {
             defined.vips.refer(vip, &format!("`vip` of {}", service.title), report);
@@ -68,8 +71,10 @@ pub(super) fn each_repeated<'d, K: Copy + Eq + Hash>(
 
 fn check_vip(vip: &VipDraft, defined: &Defined<'_>, report: &mut Report<'_>) {
     let title = called("VIP", vip.name.as_ref());
-    if let Some(holder) = &vip.holder {
-        defined.hosts.refer(holder, &format!("`holder` of {title}"), report);
+    match &vip.holder {
+        Some(HolderDraft::Host(name)) => defined.hosts.refer(name, &format!("`holder` of {title}"), report),
+        Some(HolderDraft::Group(name)) => defined.groups.refer(name, &format!("`group` of {title}"), report),
+        None => {}
     }
     let Some(address) = &vip.address else { return };
     if let Some(node) = defined.nodes.get(&address.value) {

@@ -39,7 +39,7 @@ pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// Text from the file in backticks, safe to print: escaped, and cut if it is long.
-pub(super) fn quote(text: &str) -> String {
+pub(in crate::core) fn quote(text: &str) -> String {
     let shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
     let cut = if text.chars().nth(LONGEST).is_some() { "…" } else { "" };
     format!("`{shown}{cut}`")

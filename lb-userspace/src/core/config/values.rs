@@ -1,4 +1,4 @@
-//! What single values may be: names, addresses, interfaces, ports, durations, and the choices of this version.
+//! What single values may be: names, addresses, interfaces, ports, durations, commands, and the choices of this version.
 //!
 //! As in `reader`, `None` means that the error has been reported.
 
@@ -11,6 +11,7 @@ use super::model::{CheckKind, Mode, Protocol};
 use super::reader::Entry;
 use super::report::{At, Problem, Report};
 use super::suggest::{list, nearest, quote};
+use crate::core::vrrp::advert::Version;
 
 /// Longest name, in characters; that of a DNS label.
 const NAME_MAX: usize = 63;
@@ -182,6 +183,36 @@ pub(super) fn duration(
     None
 }
 
+/// A program and its arguments, as they are: no shell takes them apart, no `PATH` is searched.
+pub(super) fn argv(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<Vec<String>>> {
+    let help =
+        "write `[\"/usr/bin/check\", \"-x\"]`: the whole path of a program, and its arguments; there is no shell";
+    if !entry.is_array() {
+        return entry.wrong_type("an array of strings", help, report);
+    }
+    let items = entry.array(report)?;
+    let count = items.len();
+    let words: Vec<At<&str>> = items.into_iter().filter_map(|item| item.string(report)).collect();
+    if words.len() < count {
+        return None;
+    }
+    let fault = match words.first() {
+        None => Some((entry.span(), "is empty".to_owned())),
+        Some(program) if !program.value.starts_with('/') => {
+            Some((program.span.clone(), format!("begins with {}, which is no whole path", quote(program.value))))
+        }
+        Some(_) => {
+            let odd = words.iter().find(|word| word.value.contains('\0'));
+            odd.map(|word| (word.span.clone(), "contains a NUL, at which it would end".to_owned()))
+        }
+    };
+    if let Some((span, fault)) = fault {
+        report.add(Problem::at(&span, format!("{} {fault}", entry.label())).help(help));
+        return None;
+    }
+    Some(At::new(words.into_iter().map(|word| word.value.to_owned()).collect(), entry.span()))
+}
+
 pub(super) fn mode(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<Mode>> {
     let help = "leave `mode` out, or write `mode = \"l2\"` and run pivotd on every backend's host";
     choice(entry, &[("l2", Mode::L2)], &["nat", "tunnel"], help, report)
@@ -195,6 +226,12 @@ pub(super) fn check_kind(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At
     let kinds = [("tcp", CheckKind::Tcp), ("none", CheckKind::None)];
     let later = ["http", "https", "mysql", "amqp", "memcached", "udp", "command"];
     choice(entry, &kinds, &later, "write `type = \"tcp\"` to check that a connection is accepted, or \"none\"", report)
+}
+
+pub(super) fn vrrp_version(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<Version>> {
+    let number: At<u8> = entry.integer(2..=3, report)?;
+    let version = if number.value == 2 { Version::V2 } else { Version::V3 };
+    Some(At::new(version, number.span))
 }
 
 /// One of a few words. `later` are words of which the documents speak, but which this version does not know yet.

@@ -12,10 +12,12 @@ use crate::core::command::{Command, Level};
 use crate::core::config::Config;
 use crate::core::config::model::{Backend, Service};
 use crate::core::event::Now;
+use crate::core::plan::Hold;
 
 impl Controller {
     pub(super) fn configure(&mut self, config: Config, now: Now) -> Vec<Command> {
-        let footprint = Footprint::of(&config, &self.host);
+        self.elected.retain(|name, _| config.groups.iter().any(|group| group.name == *name));
+        let footprint = self.footprint_of(&config);
         self.start_pools(&config, now);
         let unknown_host = !config.hosts.iter().any(|host| host.name == self.host);
         let first = self.config.replace(config).is_none();
@@ -32,11 +34,12 @@ impl Controller {
     /// interface cannot be detached.
     pub(super) fn stop(&mut self) -> Vec<Command> {
         let nothing_held = self.image.take().map(|mut image| {
-            image.vips.iter_mut().for_each(|vip| vip.held = false);
+            image.vips.iter_mut().for_each(|vip| vip.hold = Hold::No);
             Command::Tables(Box::new(image))
         });
         let commands = std::mem::take(&mut self.footprint).change(&Footprint::default(), nothing_held);
         self.config = None;
+        self.elected.clear();
         self.pools.clear();
         self.index.clear();
         self.timers.clear();

@@ -13,11 +13,13 @@
 //! and go while the other stays), so moving a VIP touches the address alone. On hosts without a backend there is no route: it
 //! would only keep local clients from reaching the VIP.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::core::command::{Command, Level};
+use crate::core::command::{Command, Level, Purpose};
 use crate::core::config::Config;
+use crate::core::config::model::{Holder, Vip};
+use crate::core::event::Addressee;
 
 /// Announcements when a VIP is taken: as many as keepalived sends.
 const ANNOUNCEMENTS: u32 = 5;
@@ -33,8 +35,8 @@ pub(super) struct Footprint {
     addresses: BTreeSet<Address>,
     /// VIPs with a `local` route.
     routes: BTreeSet<IpAddr>,
-    /// Backends on other hosts. Which interface leads to one is the kernel's to say.
-    neighbours: BTreeSet<IpAddr>,
+    /// Addresses of other hosts, those of their backends among them, and what each is wanted for.
+    neighbours: BTreeMap<Addressee, Purpose>,
 }
 
 /// A VIP on an interface.
@@ -43,18 +45,21 @@ struct Address {
     interface: String,
     address: IpAddr,
     prefix: u8,
+    /// By an election, which announces it.
+    elected: bool,
 }
 
 impl Footprint {
-    /// What the configuration wants of this host.
-    pub(super) fn of(config: &Config, host: &str) -> Self {
+    /// What the configuration wants of this host, which holds some of its VIPs.
+    pub(super) fn of(config: &Config, host: &str, holds: impl Fn(&Vip) -> bool) -> Self {
         let mut footprint = Self::default();
         for vip in &config.vips {
             footprint.vips.insert(vip.address);
             footprint.interfaces.insert(vip.interface.clone());
-            if vip.holder == host {
+            if holds(vip) {
                 let (interface, address, prefix) = (vip.interface.clone(), vip.address, vip.prefix);
-                footprint.addresses.insert(Address { interface, address, prefix });
+                let elected = matches!(vip.holder, Holder::Group(_));
+                footprint.addresses.insert(Address { interface, address, prefix, elected });
             }
         }
         for service in &config.services {
@@ -63,16 +68,24 @@ impl Footprint {
                 if backend.host == host {
                     footprint.routes.insert(vip.address);
                 } else {
-                    footprint.neighbours.insert(backend.address);
+                    footprint.neighbours.insert(backend.address.into(), Purpose::Backend);
                 }
             }
+        }
+        for host in config.hosts.iter().filter(|other| other.name != host) {
+            host.addresses.iter().for_each(|address| footprint.want((*address).into()));
         }
         footprint
     }
 
+    /// Wants a controller's address, unless it is wanted for more.
+    pub(super) fn want(&mut self, controller: Addressee) {
+        self.neighbours.entry(controller).or_insert(Purpose::Controller);
+    }
+
     /// Whether this address was asked to be kept resolved.
-    pub(super) fn resolves(&self, address: IpAddr) -> bool {
-        self.neighbours.contains(&address)
+    pub(super) fn resolves(&self, addressee: &Addressee) -> bool {
+        self.neighbours.contains_key(addressee)
     }
 
     /// The commands that lead from `self` to `next`, with the new tables where they belong.
@@ -93,12 +106,24 @@ impl Footprint {
         commands
             .extend(next.routes.difference(&self.routes).map(|address| Command::AddLocalRoute { address: *address }));
         commands.extend(taken.iter().map(|held| held.add()));
-        commands.extend(taken.iter().map(|held| held.announce()));
-        commands.extend(next.neighbours.difference(&self.neighbours).map(resolve));
-        commands.extend(self.neighbours.difference(&next.neighbours).map(forget));
+        commands.extend(taken.iter().filter(|held| !held.elected).map(|held| held.announce()));
+        commands.extend(self.resolutions(next));
         commands.extend(self.interfaces.difference(&next.interfaces).map(|interface| detach(interface)));
         commands.extend(self.holding_changed(next));
         commands
+    }
+
+    /// What is to be resolved from now on, what backends need first: that has programs attached. Then what is to be forgotten.
+    fn resolutions(&self, next: &Self) -> Vec<Command> {
+        let new = |purpose: Purpose| {
+            let of_purpose = next.neighbours.iter().filter(move |(_, wanted)| **wanted == purpose);
+            of_purpose.filter(move |(addressee, _)| self.neighbours.get(addressee) != Some(&purpose))
+        };
+        let new = [Purpose::Backend, Purpose::Controller].into_iter().flat_map(new);
+        let resolve =
+            new.map(|(addressee, purpose)| Command::Resolve { addressee: addressee.clone(), purpose: *purpose });
+        let gone = self.neighbours.keys().filter(|addressee| !next.neighbours.contains_key(addressee));
+        resolve.chain(gone.map(|addressee| Command::Forget { addressee: addressee.clone() })).collect()
     }
 
     /// A line for each VIP that this host begins or ceases to hold.
@@ -136,12 +161,4 @@ fn detach(interface: &str) -> Command {
 
 fn remove_route(address: &IpAddr) -> Command {
     Command::RemoveLocalRoute { address: *address }
-}
-
-fn forget(address: &IpAddr) -> Command {
-    Command::Forget { address: *address }
-}
-
-fn resolve(address: &IpAddr) -> Command {
-    Command::Resolve { address: *address }
 }

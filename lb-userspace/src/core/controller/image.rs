@@ -26,11 +26,13 @@ impl Controller {
             name: vip.name.clone(),
             address: vip.address,
             interface: vip.interface.clone(),
-            held: vip.holder == self.host,
+            hold: self.hold(vip),
+            holder: self.way_to_holder(config, vip),
         };
         Image {
             vips: config.vips.iter().map(vip).collect(),
             services: self.pools.iter().map(|pool| self.draw_service(pool)).collect(),
+            controllers: self.controllers(config),
         }
     }
 
@@ -59,7 +61,7 @@ impl Controller {
             local,
             state: member.state(&pool.service.check),
             drained: member.drained,
-            next_hop: if local { None } else { self.neighbours.get(&backend.address).cloned() },
+            next_hop: if local { None } else { self.neighbours.get(&backend.address.into()).cloned() },
         }
     }
 }

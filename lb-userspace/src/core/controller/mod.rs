@@ -11,6 +11,8 @@
 
 mod configure;
 mod drain;
+mod elected;
+mod elsewhere;
 mod footprint;
 mod image;
 mod pool;
@@ -25,10 +27,11 @@ use std::net::IpAddr;
 use super::command::Command;
 use super::config::Config;
 use super::config::model::Protocol;
-use super::event::{BackendKey, Event, NextHop, Now};
+use super::event::{Addressee, BackendKey, Event, Mac, NextHop, Now};
 use super::health::Jitter;
 use super::plan::Image;
 use super::view::BackendState;
+use elected::Elected;
 use footprint::Footprint;
 use pool::Pool;
 
@@ -70,8 +73,12 @@ pub struct Controller {
     /// When each check is due, or given up: what the members of the pools say, in the order of time.
     timers: BTreeSet<(Now, Slot)>,
     last_probe: u64,
+    /// Who holds each group of VIPs, as the election said last.
+    elected: BTreeMap<String, Elected>,
     /// Next hops as last seen.
-    neighbours: BTreeMap<IpAddr, NextHop>,
+    neighbours: BTreeMap<Addressee, NextHop>,
+    /// MACs of controllers that an earlier pivotd had seen: believed until all other hosts have been seen again.
+    inherited: BTreeSet<Mac>,
     footprint: Footprint,
     /// The last image sent, to tell whether another one is needed.
     image: Option<Image>,
@@ -90,16 +97,24 @@ impl Controller {
         Self {
             host,
             jitter: Jitter::new(seed),
-            neighbours: adopted.iter().filter_map(|b| Some((b.address, b.next_hop.clone()?))).collect(),
+            neighbours: adopted.iter().filter_map(|b| Some((b.address.into(), b.next_hop.clone()?))).collect(),
+            inherited: BTreeSet::new(),
             adopted,
             config: None,
             pools: Vec::new(),
             index: BTreeMap::new(),
             timers: BTreeSet::new(),
             last_probe: 0,
+            elected: BTreeMap::new(),
             footprint: Footprint::default(),
             image: None,
         }
+    }
+
+    /// The same, which knows MACs of other controllers from the tables of an earlier pivotd.
+    #[must_use]
+    pub fn with_controllers(self, inherited: BTreeSet<Mac>) -> Self {
+        Self { inherited, ..self }
     }
 
     /// Takes in an event; returns what is to be done, in order.
@@ -109,6 +124,7 @@ impl Controller {
             Event::Configure(config) => self.configure(*config, now),
             Event::ProbeEnded { backend, id, outcome } => self.probe_ended(&backend, id, outcome, now),
             Event::Neighbour { address, next_hop } => self.neighbour(address, next_hop),
+            Event::Elected { group, role, holder } => self.take_in(group, Elected { role, holder }),
             Event::Tick => self.tick(now),
             Event::Stop => self.stop(),
         }
@@ -126,21 +142,30 @@ impl Controller {
         self.config.as_ref()
     }
 
+    /// How many backends of a service are healthy, drained or not; `None` if there is no service of that name.
+    #[must_use]
+    pub fn healthy(&self, service: &str) -> Option<usize> {
+        let first = BackendKey { service: service.to_owned(), backend: String::new() };
+        let (key, (pool, _)) = self.index.range(first..).next()?;
+        let pool = self.pools.get(*pool).filter(|_| key.service == service)?;
+        Some(pool.members.iter().filter(|member| member.health.is_up(&pool.service.check)).count())
+    }
+
     /// A next hop that is known is kept when the kernel's entry fails: the health checks, which need that same entry,
     /// decide whether the backend is reachable, and a passing loss of ARP must not cut flows that still get through.
     fn neighbour(&mut self, address: IpAddr, next_hop: Option<NextHop>) -> Vec<Command> {
         match next_hop {
             Some(next_hop) => {
-                let known = self.neighbours.get(&address) == Some(&next_hop);
-                self.neighbours.insert(address, next_hop);
-                if known || !self.footprint.resolves(address) {
+                let addressee = Addressee::by(&next_hop.interface, address);
+                let wanted = self.footprint.resolves(&addressee);
+                let known = self.neighbours.insert(addressee, next_hop.clone()) == Some(next_hop);
+                if known || !wanted {
                     return Vec::new();
                 }
                 self.publish().into_iter().collect()
             }
-            None if self.footprint.resolves(address) => Vec::new(),
             None => {
-                self.neighbours.remove(&address);
+                self.neighbours.retain(|it, _| it.address != address || self.footprint.resolves(it));
                 Vec::new()
             }
         }

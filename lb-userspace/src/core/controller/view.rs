@@ -1,8 +1,9 @@
-//! What the operator is shown of the controller. Counters of packets are the daemon's to fill in: here they are 0.
+//! What the operator is shown of the controller. Counters of packets are the daemon's to fill in, here they are 0; so is how
+//! the election stands.
 
 use super::Controller;
 use super::pool::{Member, Pool};
-use crate::core::config::model::{Backend, CheckKind};
+use crate::core::config::model::{Backend, CheckKind, Holder};
 use crate::core::event::{Now, ProbeOutcome};
 use crate::core::health;
 use crate::core::view::{BackendView, ServiceView, VipView};
@@ -11,14 +12,21 @@ impl Controller {
     /// A snapshot of VIPs and services, in the order of the configuration; empty without one.
     #[must_use]
     pub fn view(&self, now: Now) -> (Vec<VipView>, Vec<ServiceView>) {
-        let vips = self.config.iter().flat_map(|config| &config.vips);
+        let vips = self.config.iter().flat_map(|config| config.vips.iter().map(move |vip| (config, vip)));
         let vips: Vec<VipView> = vips
-            .map(|vip| VipView {
+            .map(|(config, vip)| VipView {
                 name: vip.name.clone(),
                 address: vip.address,
                 interface: vip.interface.clone(),
-                holder: vip.holder.clone(),
-                held: vip.holder == self.host,
+                holder: self.holder(config, vip),
+                held: self.holds(vip),
+                group: match &vip.holder {
+                    Holder::Host(_) => None,
+                    Holder::Group(name) => Some(name.clone()),
+                },
+                role: None,
+                why: None,
+                held_back: false,
             })
             .collect();
         let services = self.pools.iter().filter_map(|pool| {
@@ -57,7 +65,7 @@ impl Controller {
     fn view_backend(&self, pool: &Pool, backend: &Backend, member: &Member, now: Now) -> BackendView {
         let check = &pool.service.check;
         let local = backend.host == self.host;
-        let next_hop = self.neighbours.get(&backend.address).filter(|_| !local);
+        let next_hop = self.neighbours.get(&backend.address.into()).filter(|_| !local);
         BackendView {
             id: member.key.to_string(),
             name: backend.name.clone(),

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use super::advert::{self, Advert, HOPS, Malformed, Password, Version};
-use super::{Instance, Member};
+use super::{Instance, Member, seal};
 use crate::core::election::Datagram;
 
 /// Why a message is ignored.
@@ -51,30 +51,90 @@ pub enum Ignored {
         /// Ours.
         ours: String,
     },
+    /// It has the password, and is from none of those who have it: a message of theirs, sent again.
+    #[error(
+        "its sender is not one of the configured hosts, and a password is for them alone; if it is one, write a [[host]] for it"
+    )]
+    Replayed,
+    /// It lacks the seal of the cluster's key, or has another.
+    #[error("it is not sealed by the key of [cluster]; is that the same on every host, and `signed` too?")]
+    Unsealed,
+    /// It was heard before, or is older than what was.
+    #[error(
+        "it was sent before: somebody repeats what this network carried, or the sender's clock was set back while its pivotd was started anew"
+    )]
+    Repeated,
     /// This host's own message came back.
     #[error("it comes from this host's own address: two hosts have it, or the network sends frames back")]
     Own,
+}
+
+impl Ignored {
+    /// In a word, by which such messages are counted.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Malformed(Malformed::Checksum) => "checksum",
+            Self::Malformed(_) => "malformed",
+            Self::Unknown(..) => "unknown_id",
+            Self::Hops(_) => "hops",
+            Self::Version(..) => "version",
+            Self::Destination(_) => "destination",
+            Self::Stranger => "stranger",
+            Self::Interval { .. } => "interval",
+            Self::Password => "password",
+            Self::Addresses { .. } => "addresses",
+            Self::Replayed | Self::Repeated => "replayed",
+            Self::Unsealed => "signature",
+            Self::Own => "own_address",
+        }
+    }
 }
 
 /// The member that a datagram is for, by its place among `members`, and what it says.
 ///
 /// # Errors
 /// The member if there is one, and why it does not listen.
-pub(super) fn check(members: &[Member], datagram: &Datagram<'_>) -> Result<(usize, Advert), (Option<usize>, Ignored)> {
+pub(super) fn check(members: &[Member], datagram: &Datagram<'_>) -> Result<Believed, (Option<usize>, Ignored)> {
     let Datagram { interface, source, destination, hops, payload, at: _ } = *datagram;
-    let (advert, password) = advert::decode(payload, source, destination).map_err(|why| (None, why.into()))?;
+    // The number stands in the same place in both versions.
+    let vrid = payload.get(1).copied();
     let is_meant = |instance: &Instance| {
-        instance.vrid == advert.vrid
+        Some(instance.vrid) == vrid
             && instance.interface == interface
             && instance.rules.own.is_ipv4() == source.is_ipv4()
     };
-    let Some(index) = members.iter().position(|member| is_meant(&member.instance)) else {
+    let index = members.iter().position(|member| is_meant(&member.instance));
+    let member = index.and_then(|index| members.get(index));
+    let (message, sequence) = match member.and_then(|member| member.instance.key.as_ref()) {
+        Some(key) => {
+            let opened = seal::open(payload, key, source, destination);
+            let (message, sequence) = opened.ok_or((index, Ignored::Unsealed))?;
+            (message, Some(sequence))
+        }
+        None => (payload, None),
+    };
+    let (advert, password) = advert::decode(message, source, destination).map_err(|why| (None, why.into()))?;
+    let (Some(index), Some(member)) = (index, member) else {
         return Err((None, Ignored::Unknown(advert.vrid, interface.to_owned())));
     };
-    match judge(&members[index].instance, &advert, password, source, destination, hops) {
-        Ok(()) => Ok((index, advert)),
+    if sequence.is_some_and(|sequence| member.sequences.get(&source).is_some_and(|last| sequence <= *last)) {
+        return Err((Some(index), Ignored::Repeated));
+    }
+    match judge(&member.instance, &advert, password, source, destination, hops) {
+        Ok(()) => Ok(Believed { index, advert, sequence }),
         Err(why) => Err((Some(index), why)),
     }
+}
+
+/// A message that is listened to.
+pub(super) struct Believed {
+    /// The member it is for, by its place.
+    pub(super) index: usize,
+    /// What it says.
+    pub(super) advert: Advert,
+    /// Its sequence, if it was sealed.
+    pub(super) sequence: Option<u64>,
 }
 
 fn judge(
@@ -124,6 +184,10 @@ fn judge(
     if sorted(&advert.addresses) != sorted(&instance.addresses) {
         let (theirs, ours) = (list(&advert.addresses), list(&instance.addresses));
         return Err(Ignored::Addresses { theirs, ours });
+    }
+    // Anyone on the segment can read a password and send it again.
+    if password.is_some() && !rules.is_of_rival(source) {
+        return Err(Ignored::Replayed);
     }
     Ok(())
 }

@@ -2,25 +2,33 @@
 //!
 //! - [`advert`]: messages, bytes in and out.
 //! - [`check`]: which of them are listened to.
+//! - [`seal`]: messages under the cluster's key.
 //! - [`timers`]: how long a backup waits.
 //! - [`rules`]: what one virtual router goes by. [`router`]: its state machine.
+//! - [`peers`]: who was heard.
 //!
 //! Here: all virtual routers of a host, behind [`Election`]. Each group of VIPs is one virtual router; several may be on one
 //! interface, told apart by number and family.
 
 pub mod advert;
 pub mod check;
+pub mod peers;
 pub mod router;
 pub mod rules;
+pub mod seal;
 pub mod timers;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use self::advert::{Advert, GROUP4, GROUP6, Shape};
-use self::router::{Input, Output, Router};
+use self::check::Believed;
+use self::peers::Peers;
+use self::router::{Input, Output, Router, State};
 use self::rules::{Heard, Rules};
 use super::election::{Action, Datagram, Election, Event, GroupName};
 use super::event::Now;
+use super::sync::message::Key;
 
 /// A group of VIPs as one virtual router.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +47,8 @@ pub struct Instance {
     pub addresses: Vec<IpAddr>,
     /// The other hosts, if they are told one by one; empty: all at once.
     pub peers: Vec<IpAddr>,
+    /// What messages are sealed by, if they are.
+    pub key: Option<Key>,
 }
 
 impl Instance {
@@ -51,20 +61,32 @@ impl Instance {
         }
     }
 
+    /// Whether another configuration of it is still the same router to others.
+    fn is_kin(&self, next: &Self) -> bool {
+        let wire = |it: &Self| (it.group.clone(), it.interface.clone(), it.vrid, it.rules.version, it.rules.own);
+        wire(self) == wire(next)
+    }
+
     fn advert(&self, priority: u8) -> Advert {
         let Rules { version, interval, .. } = self.rules;
         Advert { version, vrid: self.vrid, priority, interval, addresses: self.addresses.clone() }
     }
 
-    /// A message of this priority to everyone it is for.
-    fn sends(&self, priority: u8) -> Vec<Action> {
+    /// A message of this priority to everyone it is for; each that is sealed has the next `sequence`.
+    fn sends(&self, priority: u8, sequence: &mut u64) -> Vec<Action> {
         let advert = self.advert(priority);
         let group = [self.group()];
         let destinations = if self.peers.is_empty() { &group[..] } else { &self.peers[..] };
-        let send = |destination: &IpAddr| Action::Send {
-            group: self.group.clone(),
-            destination: *destination,
-            payload: advert::encode(&advert, self.shape, self.rules.own, *destination),
+        let send = |destination: &IpAddr| {
+            let payload = advert::encode(&advert, self.shape, self.rules.own, *destination);
+            let payload = match &self.key {
+                Some(key) => {
+                    *sequence += 1;
+                    seal::seal(payload, key, self.rules.own, *destination, *sequence)
+                }
+                None => payload,
+            };
+            Action::Send { group: self.group.clone(), destination: *destination, payload }
         };
         destinations.iter().map(send).collect()
     }
@@ -77,12 +99,18 @@ pub struct Member {
     pub instance: Instance,
     /// Its state machine.
     pub router: Router,
+    /// Who was heard.
+    pub peers: Peers,
+    /// The last sequence of each peer, where messages are sealed.
+    sequences: BTreeMap<IpAddr, u64>,
 }
 
 /// All virtual routers of this host.
 #[derive(Debug, Clone, Default)]
 pub struct Vrrp {
     members: Vec<Member>,
+    /// Of the last message that was sealed.
+    sequence: u64,
 }
 
 impl Vrrp {
@@ -90,11 +118,35 @@ impl Vrrp {
     /// pivotd left behind.
     #[must_use]
     pub fn new(instances: Vec<(Instance, Option<Now>)>) -> Self {
-        let start = |(instance, inherited): (Instance, _)| {
-            let router = Router::new(instance.rules.clone(), inherited);
-            Member { instance, router }
-        };
-        Self { members: instances.into_iter().map(start).collect() }
+        let start = |(instance, inherited)| Member::new(instance, inherited);
+        Self { members: instances.into_iter().map(start).collect(), sequence: 0 }
+    }
+
+    /// None yet. The first message that is sealed has the sequence behind this one: it must be higher than any of an earlier
+    /// pivotd of this host, such as the time of day in nanoseconds.
+    #[must_use]
+    pub fn behind(sequence: u64) -> Self {
+        Self { members: Vec::new(), sequence }
+    }
+
+    /// Has these routers, and no others, from now on. One that stays as it was goes on; one that only goes by other rules does
+    /// so, too; any other one gives up what it holds and begins anew.
+    #[must_use]
+    pub fn configure(&mut self, instances: Vec<(Instance, Option<Now>)>, now: Now) -> Vec<Action> {
+        let mut earlier = std::mem::take(&mut self.members);
+        for (instance, inherited) in instances {
+            let known = earlier.iter().position(|member| member.instance.is_kin(&instance));
+            let member = match known.map(|index| earlier.swap_remove(index)) {
+                Some(mut member) => {
+                    member.router.go_by(instance.rules.clone());
+                    Member { instance, ..member }
+                }
+                None => Member::new(instance, inherited),
+            };
+            self.members.push(member);
+        }
+        let sequence = &mut self.sequence;
+        earlier.into_iter().flat_map(|mut member| member.step(Input::Stop, now, sequence)).collect()
     }
 
     /// The groups, and how they stand.
@@ -106,24 +158,27 @@ impl Vrrp {
     fn message(&mut self, datagram: &Datagram<'_>, now: Now) -> Vec<Action> {
         let source = datagram.source;
         match check::check(&self.members, datagram) {
-            Ok((index, Advert { priority, interval, .. })) => {
+            Ok(Believed { index, advert: Advert { priority, interval, .. }, sequence }) => {
                 let heard = Heard { from: source, priority, interval, at: datagram.at };
-                self.members.get_mut(index).map(|member| member.step(Input::Heard(heard), now)).unwrap_or_default()
+                let Some(member) = self.members.get_mut(index) else { return Vec::new() };
+                member.sequences.extend(sequence.map(|sequence| (source, sequence)));
+                member.hear(heard, now, &mut self.sequence)
             }
             Err((index, why)) => {
                 let group = index.and_then(|index| self.members.get(index)).map(|member| member.instance.group.clone());
-                vec![Action::Ignored { group, source, why: why.to_string() }]
+                vec![Action::Ignored { group, source, kind: why.kind(), why: why.to_string() }]
             }
         }
     }
 
     fn one(&mut self, group: &str, input: Input, now: Now) -> Vec<Action> {
         let member = self.members.iter_mut().find(|member| *member.instance.group == *group);
-        member.map(|member| member.step(input, now)).unwrap_or_default()
+        member.map(|member| member.step(input, now, &mut self.sequence)).unwrap_or_default()
     }
 
     fn all(&mut self, input: &Input, now: Now) -> Vec<Action> {
-        self.members.iter_mut().flat_map(|member| member.step(input.clone(), now)).collect()
+        let sequence = &mut self.sequence;
+        self.members.iter_mut().flat_map(|member| member.step(input.clone(), now, sequence)).collect()
     }
 }
 
@@ -145,15 +200,45 @@ impl Election for Vrrp {
 }
 
 impl Member {
-    fn step(&mut self, input: Input, now: Now) -> Vec<Action> {
-        let outputs = self.router.handle(input, now);
-        outputs.into_iter().flat_map(|output| self.act(output)).collect()
+    fn new(instance: Instance, inherited: Option<Now>) -> Self {
+        let router = Router::new(instance.rules.clone(), inherited);
+        Self { instance, router, peers: Peers::default(), sequences: BTreeMap::new() }
     }
 
-    fn act(&self, output: Output) -> Vec<Action> {
+    /// Who holds the group, as far as this host knows; `None` if that is this host, or nobody was heard. A host that takes no
+    /// part looks on.
+    #[must_use]
+    pub fn holder(&self, now: Now) -> Option<Heard> {
+        match self.router.state() {
+            State::Backup { holder, .. } => *holder,
+            State::Fault(_) => self.peers.holder(now),
+            State::Claim { .. } | State::Holder { .. } => None,
+        }
+    }
+
+    /// When [`Member::holder`] changes by itself, without anything happening.
+    #[must_use]
+    pub fn forgets_at(&self, now: Now) -> Option<Now> {
+        match self.router.state() {
+            State::Fault(_) => self.peers.holder(now).map(|heard| peers::lost(&heard)),
+            _ => None,
+        }
+    }
+
+    fn hear(&mut self, heard: Heard, now: Now, sequence: &mut u64) -> Vec<Action> {
+        self.peers.take(heard, self.instance.rules.is_rival(&heard));
+        self.step(Input::Heard(heard), now, sequence)
+    }
+
+    fn step(&mut self, input: Input, now: Now, sequence: &mut u64) -> Vec<Action> {
+        let outputs = self.router.handle(input, now);
+        outputs.into_iter().flat_map(|output| self.act(output, sequence)).collect()
+    }
+
+    fn act(&self, output: Output, sequence: &mut u64) -> Vec<Action> {
         let group = self.instance.group.clone();
         vec![match output {
-            Output::Advertise(priority) => return self.instance.sends(priority),
+            Output::Advertise(priority) => return self.instance.sends(priority, sequence),
             Output::Lease(until) => Action::Lease { group, until },
             Output::Release => Action::Release { group },
             Output::Announce => Action::Announce { group },
@@ -161,3 +246,6 @@ impl Member {
         }]
     }
 }
+
+#[cfg(test)]
+mod tests;

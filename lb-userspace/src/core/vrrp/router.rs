@@ -113,6 +113,8 @@ pub struct Router {
     rules: Rules,
     /// Of this host, with what is tracked.
     priority: u8,
+    /// Told what this host is fit for.
+    begun: bool,
     /// Told to yield, and not the holder since.
     yielded: bool,
     /// The end of the lease that an earlier pivotd had, until this one has begun.
@@ -126,7 +128,14 @@ impl Router {
     #[must_use]
     pub fn new(rules: Rules, inherited: Option<Now>) -> Self {
         let state = State::Fault("it has not begun".to_owned());
-        Self { priority: rules.priority, rules, yielded: false, inherited, state }
+        Self { priority: rules.priority, rules, begun: false, yielded: false, inherited, state }
+    }
+
+    /// Goes by other rules from now on: what is due is due as it was.
+    pub fn go_by(&mut self, rules: Rules) {
+        let weight = i32::from(self.priority) - i32::from(self.rules.priority);
+        self.rules = rules;
+        self.priority = self.rules.weighted(weight);
     }
 
     /// Where it stands.
@@ -145,10 +154,22 @@ impl Router {
         }
     }
 
+    /// Whether it has been told what this host is fit for: before that, it is unfit because nobody knows.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.begun
+    }
+
     /// This host's priority, with what is tracked.
     #[must_use]
     pub fn priority(&self) -> u8 {
         self.priority
+    }
+
+    /// Whether it was told to yield and has not held the addresses since: it leaves whoever does alone.
+    #[must_use]
+    pub fn yielded(&self) -> bool {
+        self.yielded
     }
 
     /// When an [`Input::Tick`] is wanted.
@@ -237,17 +258,19 @@ impl Router {
                 self.resign(outputs);
                 self.back(Some(heard), better(&heard, self.priority), now, outputs);
             }
-            // (705): whoever takes over waits for its skew; that it need not. (725): a lesser one: that it spoke means that
-            // somebody may believe it.
-            State::Holder { assert_at, .. } => {
+            // (705): whoever takes over waits for its skew; that it need not. (725): a lesser one. In either case that it
+            // spoke means that somebody may believe it, who is to hear the better.
+            State::Holder { assert_at, announce_at, .. } => {
                 if now < *assert_at {
+                    *announce_at = Some(announce_at.map_or(*assert_at, |at| at.min(*assert_at)));
                     return;
                 }
                 *assert_at = after(now, self.rules.interval / ASSERTIONS);
-                self.advertise(now, outputs);
-                if !resigns {
-                    outputs.push(Output::Announce);
+                if announce_at.is_some_and(|at| at <= now) {
+                    *announce_at = self.rules.announce_after(now);
                 }
+                self.advertise(now, outputs);
+                outputs.push(Output::Announce);
             }
         }
     }
@@ -266,6 +289,7 @@ impl Router {
     }
 
     fn fitness(&mut self, fitness: Fitness, now: Now, outputs: &mut Vec<Output>) {
+        self.begun = true;
         match fitness {
             Fitness::Fault(why) => {
                 match self.state {
@@ -351,8 +375,7 @@ impl Router {
                 let is_due = |at: &Now| *at <= now;
                 let announces = announce_at.as_ref().is_some_and(is_due);
                 if announces {
-                    let every = self.rules.announce_every;
-                    *announce_at = (!every.is_zero()).then(|| after(now, every));
+                    *announce_at = self.rules.announce_after(now);
                 }
                 // 6.4.3 (685).
                 if is_due(advertise_at) {

@@ -74,9 +74,19 @@ impl Rules {
         timers::master_down(self.version, priority, self.interval_of(heard))
     }
 
+    /// When the addresses are announced next, if ever, after they were announced.
+    pub(super) fn announce_after(&self, now: Now) -> Option<Now> {
+        (!self.announce_every.is_zero()).then(|| Now(now.0 + self.announce_every))
+    }
+
     /// Whether a message is of a host that runs pivotd: it has a lease, and says so when it makes way.
     pub(super) fn is_rival(&self, heard: &Heard) -> bool {
-        self.rivals.iter().any(|rival| rival.addresses.contains(&heard.from))
+        self.is_of_rival(heard.from)
+    }
+
+    /// Whether an address is one of another configured host's.
+    pub(super) fn is_of_rival(&self, address: IpAddr) -> bool {
+        self.rivals.iter().any(|rival| rival.addresses.contains(&address))
     }
 
     /// Whether this host, at this priority, is the first in line once the holder at an address is gone, whose priority was

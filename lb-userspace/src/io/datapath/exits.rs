@@ -4,7 +4,7 @@
 //! macvlan, a bridge do not: what comes in natively and should leave there is lost without a word. In generic mode a frame
 //! leaves by any interface.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::attach::XdpKind;
 use crate::core::plan::Image;
@@ -30,14 +30,16 @@ impl Facts<'_> {
 }
 
 /// The interfaces that are to be held back from now on, and on whose account: packets come in by them that may have to
-/// leave by another one that is closed. One without programs is among them, one that runs in generic mode anyhow is not.
+/// leave by another one that is closed, for a backend or for another host that holds the VIP. One without programs is among them, one that runs in generic mode anyhow is not.
 ///
 /// Packets to a VIP come in by its interface. If that is a VLAN device, the interface below sees them first, and does not
 /// know them for what they are if the hardware has taken the tag off.
 pub(super) fn held_back(image: &Image, interfaces: &BTreeMap<String, Facts<'_>>) -> BTreeMap<String, String> {
     let mut held_back = BTreeMap::new();
-    for service in &image.services {
-        let Some(vip) = image.vips.iter().find(|vip| vip.name == service.vip) else { continue };
+    for vip in &image.vips {
+        let services = image.services.iter().filter(|service| service.vip == vip.name);
+        let backends = services.flat_map(|service| &service.backends).filter_map(|backend| backend.next_hop.as_ref());
+        let exits: BTreeSet<&String> = backends.chain(&vip.holder).map(|hop| &hop.interface).collect();
         let below = interfaces.get(&vip.interface).map_or(&[][..], |carrier| carrier.below);
         let below = interfaces.iter().filter(|(_, facts)| below.contains(&facts.index)).map(|(name, _)| name);
         for entry in below.chain([&vip.interface]) {
@@ -45,8 +47,7 @@ pub(super) fn held_back(image: &Image, interfaces: &BTreeMap<String, Facts<'_>>)
                 continue;
             }
             let is_closed = |exit: &&String| *exit != entry && interfaces.get(*exit).is_some_and(|it| it.is_closed());
-            let mut hops = service.backends.iter().filter_map(|backend| backend.next_hop.as_ref());
-            if let Some(exit) = hops.find_map(|hop| Some(&hop.interface).filter(is_closed)) {
+            if let Some(exit) = exits.iter().copied().find(is_closed) {
                 held_back.insert(entry.clone(), exit.clone());
             }
         }
@@ -61,12 +62,18 @@ mod tests {
     use super::*;
     use crate::core::config::model::{Mode, Protocol};
     use crate::core::event::{BackendKey, Mac, NextHop};
-    use crate::core::plan::{BackendImage, ServiceImage, VipImage};
+    use crate::core::plan::{BackendImage, Hold, ServiceImage, VipImage};
     use crate::core::view::BackendState;
 
     /// A VIP on an interface, and a backend that another leads to.
     fn image(carrier: &str, exit: &str) -> Image {
-        let vip = VipImage { name: "v".into(), address: [10, 0, 0, 9].into(), interface: carrier.into(), held: true };
+        let vip = VipImage {
+            name: "v".into(),
+            address: [10, 0, 0, 9].into(),
+            interface: carrier.into(),
+            hold: Hold::Yes,
+            holder: None,
+        };
         let backend = BackendImage {
             key: BackendKey { service: "s".into(), backend: "b".into() },
             address: [10, 0, 0, 1].into(),
@@ -87,7 +94,7 @@ mod tests {
             backends: vec![backend],
             table: Vec::new().into(),
         };
-        Image { vips: vec![vip], services: vec![service] }
+        Image { vips: vec![vip], services: vec![service], ..Image::default() }
     }
 
     /// Two native ones, and a VLAN device over the first.
@@ -108,6 +115,13 @@ mod tests {
         assert_eq!(names("eth1", "eth0.5"), ["eth1"]);
         assert_eq!(names("eth0", "eth0.5"), ["eth0"]);
         assert_eq!(held_back(&image("eth1", "eth0.5"), &interfaces())["eth1"], "eth0.5");
+    }
+
+    #[test]
+    fn so_is_who_passes_packets_on_by_one() {
+        let mut image = image("eth1", "eth1");
+        image.vips[0].holder = Some(NextHop { interface: "eth0.5".into(), mac: Mac([2; 6]) });
+        assert_eq!(held_back(&image, &interfaces()).into_keys().collect::<Vec<_>>(), ["eth1"]);
     }
 
     #[test]

@@ -8,10 +8,11 @@ use lb_common::path::verdict::{self, Verdict};
 use lb_common::wire::Line;
 use lb_common::wire::address::Address;
 use lb_common::wire::backend::{Hop, Identity, State, Way};
+use lb_common::wire::controllers::PLACES;
 use lb_common::wire::directory::Slot;
 use lb_common::wire::link::Port;
 use lb_common::wire::service::{Affinity, Local, Table};
-use lb_common::wire::vip::Vip;
+use lb_common::wire::vip::{Elsewhere, Vip};
 use serde_json::{Value, json};
 
 use super::{Datapath, flows};
@@ -22,7 +23,7 @@ use crate::tables::memory::TableMemory;
 use crate::tables::writer::Names;
 
 /// Every map and what it is for.
-const PURPOSES: [(&str, &str); 18] = [
+const PURPOSES: [(&str, &str); 19] = [
     ("CONTROL", "sizes, and which generation of the directory is in force"),
     ("LINKS", "interfaces with programs attached: MAC, port and own address"),
     ("PORTS", "interfaces that packets may leave by: MAC"),
@@ -30,7 +31,8 @@ const PURPOSES: [(&str, &str); 18] = [
     ("WAYS", "programs of the long way: pivot_long4, pivot_long6"),
     ("PILOTS", "directory: pilots of the perfect hash"),
     ("DIRECTORY", "directory: (VIP, port, protocol) to service, exactly"),
-    ("VIPS", "whether this host answers for a VIP"),
+    ("VIPS", "whether this host answers for a VIP, and where its packets are passed on to if not"),
+    ("CONTROLLERS", "MACs of the other controllers: what they send to a VIP is delivered, whoever holds it"),
     ("SERVICES", "where a service's Maglev table lies, and its local backend"),
     ("MAGLEV", "Maglev tables: slot to backend"),
     ("BACKENDS", "where and whether to send"),
@@ -93,6 +95,7 @@ pub fn dump(datapath: &Datapath, name: &str, limit: usize) -> Result<Vec<MapEntr
         "PILOTS" => Box::new(view.pilots()),
         "DIRECTORY" => Box::new(view.directory()),
         "VIPS" => Box::new(view.vips()),
+        "CONTROLLERS" => Box::new(view.controllers()),
         "SERVICES" => Box::new(view.services()),
         "MAGLEV" => Box::new(view.maglev()),
         "BACKENDS" => Box::new(view.backends()),
@@ -202,7 +205,16 @@ impl<'a> View<'a> {
                 Vip::HELD => json!("held"),
                 until => json!({"held until jiffies": until}),
             };
-            Some(entry(name, lease))
+            let elsewhere = Elsewhere::unpack(vip.elsewhere.get());
+            let holder = elsewhere.map(|it| json!({"mac": mac(it.holder), "out": it.port, "carrier": it.carrier}));
+            Some(entry(name, json!({"lease": lease, "elsewhere": holder})))
+        })
+    }
+
+    fn controllers(self) -> impl Iterator<Item = MapEntry> + 'a {
+        self.memory.controllers.iter().enumerate().flat_map(|(line, macs)| {
+            let macs = macs.0.iter().enumerate().filter_map(|(place, word)| Some((place, mac(word.get())?)));
+            macs.map(move |(place, mac)| entry(&(line * PLACES + place).to_string(), json!(mac)))
         })
     }
 

@@ -279,7 +279,8 @@ impl Datapath {
         Ok(())
     }
 
-    /// Has interfaces run XDP in generic mode from now on if packets for the image's backends could not leave otherwise.
+    /// Has interfaces run XDP in generic mode from now on if packets for the image's backends, or for another holder
+    /// of a VIP, could not leave otherwise.
     fn hold_back(&mut self, image: &Image) {
         for (name, exit) in exits::held_back(image, &self.facts()) {
             self.held_back.insert(name.clone(), exit.clone());
@@ -288,7 +289,7 @@ impl Datapath {
             }
             tracing::warn!(
                 interface = name,
-                "backends are reached by {exit}, which takes no frames from native XDP: generic mode, several times slower"
+                "packets have to leave by {exit}, which takes no frames from native XDP: generic mode, several times slower"
             );
             if let Err(error) = self.make_generic(&name) {
                 tracing::error!("{error}");

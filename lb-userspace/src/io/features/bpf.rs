@@ -14,6 +14,9 @@ pub const RETURN: [u64; 2] = [0x0000_0002_0000_00b7, EXIT];
 /// `call bpf_get_smp_processor_id; exit`.
 pub const CPU_NUMBER: [u64; 2] = [0x0000_0008_0000_0000 | CALL, EXIT];
 
+/// `call bpf_jiffies64; exit`: their lower half.
+pub const JIFFIES: [u64; 2] = [0x0000_0076_0000_0000 | CALL, EXIT];
+
 const EXIT: u64 = 0x95;
 /// Opcode of calls; the helper's number is in the upper half.
 const CALL: u64 = 0x85;
@@ -68,6 +71,25 @@ impl<'a> Attempt<'a> {
         }
         bpf(bpf_cmd::BPF_PROG_LOAD, &mut attr)
     }
+}
+
+/// Runs a program once over an empty frame; what it returns.
+///
+/// # Errors
+/// The kernel's.
+pub fn run(program: BorrowedFd<'_>) -> io::Result<u32> {
+    /// The shortest frame that the kernel takes.
+    const FRAME: [u8; 64] = [0; 64];
+    // SAFETY: plain numbers.
+    let mut attr: bpf_attr = unsafe { std::mem::zeroed() };
+    attr.test.prog_fd = program.as_raw_fd().cast_unsigned();
+    attr.test.data_in = FRAME.as_ptr() as u64;
+    attr.test.data_size_in = FRAME.len() as u32;
+    attr.test.repeat = 1;
+    // SAFETY: the frame is as long as said, and outlives the call.
+    check(unsafe { syscall(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr) })?;
+    // SAFETY: the kernel has filled it in.
+    Ok(unsafe { attr.test.retval })
 }
 
 /// Makes a table of interface indexes for `bpf_redirect_map` and pins it. aya's have room for a program with each entry.

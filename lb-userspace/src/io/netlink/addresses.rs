@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use futures::TryStreamExt as _;
 use rtnetlink::AddressMessageBuilder;
 use rtnetlink::packet_route::address::{
-    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
 
 use super::{Netlink, NetlinkError, PROTOCOL};
@@ -44,6 +44,14 @@ impl Netlink {
         Ok(())
     }
 
+    /// Whether an interface has an address.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub async fn has_address(&self, index: u32, address: IpAddr) -> Result<bool, NetlinkError> {
+        Ok(self.addresses(index).await?.iter().filter_map(own_side).any(|own| own == address))
+    }
+
     /// The addresses of an interface that are no VIPs, in the kernel's order: IPv4, then IPv6 from global to link-local.
     ///
     /// `vips` are all that are known. From Linux 5.18 on those that are not known any more are told by their `proto` as well.
@@ -52,6 +60,21 @@ impl Netlink {
         let addresses = self.addresses(index).await?;
         let own = addresses.iter().filter(|message| !message.attributes.contains(&vip));
         Ok(own.filter_map(own_side).filter(|address| !vips.contains(address)).collect())
+    }
+
+    /// The link-local IPv6 address of an interface, if it has one that may be used.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub async fn link_local(&self, index: u32) -> Result<Option<Ipv6Addr>, NetlinkError> {
+        let addresses = self.addresses(index).await?;
+        let usable = addresses.iter().filter(|message| {
+            !message.header.flags.intersects(AddressHeaderFlags::Tentative | AddressHeaderFlags::Dadfailed)
+        });
+        Ok(usable.filter_map(own_side).find_map(|address| match address {
+            IpAddr::V6(address) => Some(address).filter(Ipv6Addr::is_unicast_link_local),
+            IpAddr::V4(_) => None,
+        }))
     }
 
     /// Whether an interface reaches an address without a router: the address lies within one of its prefixes.

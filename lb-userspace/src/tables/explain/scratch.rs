@@ -8,6 +8,7 @@ use lb_common::path::verdict::Verdict;
 use lb_common::wire::Line;
 use lb_common::wire::backend::Backend;
 use lb_common::wire::control::Control;
+use lb_common::wire::controllers::Macs;
 use lb_common::wire::counters::{BackendCounters, ServiceCounters};
 use lb_common::wire::directory::Slot;
 use lb_common::wire::flow::{Set4, Set6};
@@ -53,7 +54,7 @@ impl<T: Clone> Copies<T> {
 impl<'a> Scratch<'a> {
     /// Of these tables at a time in jiffies; of a host that holds every VIP if `as_holder`.
     pub(super) fn new(memory: &'a TableMemory, now: u64, as_holder: bool) -> Self {
-        let held = as_holder.then(|| Vip { lease: Word::new(Vip::HELD) });
+        let held = as_holder.then(|| Vip { lease: Word::new(Vip::HELD), ..Vip::default() });
         Self {
             memory,
             now,
@@ -101,6 +102,10 @@ impl Tables for Scratch<'_> {
 
     fn vip(&self, index: u16) -> Option<&Vip> {
         self.held.as_ref().or_else(|| self.memory.vip(index))
+    }
+
+    fn controllers(&self, line: u32) -> Option<&Macs> {
+        self.memory.controllers(line)
     }
 
     fn service(&self, index: u16) -> Option<&Service> {

@@ -122,8 +122,14 @@ impl<'a> Stages<'a> {
             (true, _) => format!("{vip} is held by this host"),
             (false, true) => format!("{vip} is held by {holder}; from here on, what a host does that holds it"),
             (false, false) => {
+                let fate = match self.exit.verdict {
+                    Verdict::PassedOn | Verdict::PassedOnBeyond => format!("passed on to {holder}"),
+                    Verdict::HolderUnknown => "dropped, as it is not known where the holder is".to_owned(),
+                    _ => "delivered".to_owned(),
+                };
                 format!(
-                    "{vip} is held by {holder}, not by this host: only what {holder} sends comes here (see --as-holder)"
+                    "{vip} is held by {holder}, not by this host: what another controller sends here is delivered, what a client \
+                     sends is {fate} (see --as-holder)"
                 )
             }
         };

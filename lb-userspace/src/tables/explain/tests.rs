@@ -1,5 +1,6 @@
 //! Explanations over tables on the heap, against what the path does with the packet itself.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use lb_common::wire::word::Word;
 use super::*;
 use crate::core::config::model::{Affinity, Mode, Protocol, TableSizes};
 use crate::core::event::{BackendKey, NextHop};
-use crate::core::plan::{BackendImage, Image, ServiceImage, VipImage};
+use crate::core::plan::{BackendImage, Hold, Image, ServiceImage, VipImage};
 use crate::core::view::BackendState::{self, Down, Drain, Up};
 use crate::tables::clock::Clock;
 use crate::tables::memory::TableMemory;
@@ -54,7 +55,8 @@ fn image(backends: Vec<BackendImage>) -> Image {
         name: name.to_owned(),
         address: address.parse().unwrap(),
         interface: "eth0".to_owned(),
-        held,
+        hold: Hold::from(held),
+        holder: None,
     };
     let mut six = backend(9, Up, "eth0");
     six.address = "fd00::9".parse().unwrap();
@@ -69,6 +71,7 @@ fn image(backends: Vec<BackendImage>) -> Image {
             service("far", "other", Protocol::Tcp, vec![backend(1, Up, "eth0")]),
             service("v6", "six", Protocol::Udp, vec![six]),
         ],
+        controllers: BTreeSet::new(),
     }
 }
 
@@ -169,12 +172,21 @@ fn a_known_flow_says_since_when_and_that_nothing_is_chosen() {
 
 #[test]
 fn a_vip_of_another_host_is_explained_as_its_holder_would_see_it() {
-    let writer = writer(vec![backend(1, Up, "eth0")]);
+    let mut writer = writer(vec![backend(1, Up, "eth0")]);
     let mut packet = question(CLIENT, "10.0.0.101:80", None);
     let view = ask(&writer, &packet);
     assert!(said(&view, "vip").starts_with("other is held by c2, not by this host"), "{view:?}");
-    assert_eq!(said(&view, "agent"), "no backend of the service runs on this host");
-    assert_eq!((view.action.as_str(), view.backend), ("pass", None));
+    assert!(said(&view, "vip").contains("what a client sends is dropped"), "{view:?}");
+    assert_eq!((view.action.as_str(), view.backend), ("drop", None));
+    let mut image = image(vec![backend(1, Up, "eth0")]);
+    for (interface, verdict) in [("eth0", "tx-passed-on: out of eth0"), ("eth1", "redirect-passed-on: out of eth1")] {
+        image.vips[1].holder = Some(NextHop { interface: interface.to_owned(), mac: Mac([2, 0, 0, 0, 7, 7]) });
+        writer.apply(&image).unwrap();
+        let view = ask(&writer, &packet);
+        assert!(said(&view, "vip").contains("what a client sends is passed on to c2"), "{view:?}");
+        assert_eq!(said(&view, "verdict"), verdict);
+        assert_eq!(view.leaves.unwrap().destination, "02:00:00:00:07:07");
+    }
     packet.as_holder = true;
     let view = ask(&writer, &packet);
     assert!(said(&view, "vip").starts_with("other is held by c2; from here on"), "{view:?}");

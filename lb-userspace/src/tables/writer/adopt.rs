@@ -11,9 +11,10 @@ use lb_common::wire::backend::{Backend, Hop, Identity, State, Way};
 use lb_common::wire::directory::{Key, Slot};
 use lb_common::wire::link::{LEG, Port};
 use lb_common::wire::service::{Affinity, Local, Table};
-use lb_common::wire::vip::Vip;
+use lb_common::wire::vip::{Elsewhere, Vip};
 
 use super::books::{self, BackendRecord, Books, ServiceRecord, VipRecord};
+use super::controllers::Controllers;
 use super::indexes::Indexes;
 use super::step::Step;
 use super::{Adopted, protocol_of};
@@ -30,6 +31,7 @@ pub(super) fn read(memory: &TableMemory) -> (Books, Vec<Step>, Vec<Adopted>) {
     reading.directory();
     reading.services();
     reading.vips();
+    reading.controllers();
     let adopted = reading.backends();
     (reading.books, reading.repairs, adopted)
 }
@@ -50,7 +52,8 @@ impl Reading<'_> {
         let first = (control.generation.get() & 1) as usize * slots;
         for slot in self.memory.directory.iter().skip(first).take(slots).filter(|slot| **slot != Slot::EMPTY) {
             if let Some(vip) = self.memory.vips.get(usize::from(slot.vip)) {
-                self.books.vips.insert(slot.address, VipRecord { index: slot.vip, lease: vip.lease.get() });
+                let (lease, elsewhere) = (Some(vip.lease.get()), Elsewhere::unpack(vip.elsewhere.get()));
+                self.books.vips.insert(slot.address, VipRecord { index: slot.vip, lease, elsewhere, place: None });
             }
             if usize::from(slot.service) < self.memory.services.len() {
                 let key = Key { address: slot.address, l4: slot.l4 };
@@ -91,11 +94,23 @@ impl Reading<'_> {
     fn vips(&mut self) {
         let used: BTreeSet<u16> = self.books.vips.values().map(|vip| vip.index).collect();
         for (index, vip) in (0..=u16::MAX).zip(self.memory.vips.iter()) {
-            if vip.lease.get() != Vip::NOT_HELD && !used.contains(&index) {
+            if used.contains(&index) {
+                continue;
+            }
+            if vip.lease.get() != Vip::NOT_HELD {
                 self.repairs.push(Step::Lease { vip: index, until: Vip::NOT_HELD });
+            }
+            if vip.elsewhere.get() != 0 {
+                self.repairs.push(Step::Elsewhere { vip: index, elsewhere: None });
             }
         }
         self.books.vip_indexes = Indexes::without(self.memory.vips.len(), &used);
+    }
+
+    fn controllers(&mut self) {
+        let (found, repairs) = Controllers::read(self.memory);
+        self.books.controllers = found;
+        self.repairs.extend(repairs);
     }
 
     /// Backends of services that are listed. Which of those that have left did so first is not known any more.

@@ -10,9 +10,14 @@ use std::sync::Arc;
 use lb_common::wire::address::Address;
 use lb_common::wire::backend::{Hop, Way};
 use lb_common::wire::directory::{Idle, Key, Slot};
+use lb_common::wire::link::mac48;
 use lb_common::wire::service::{Affinity, Local};
+use lb_common::wire::vip::{Elsewhere, Vip};
 
+use super::controllers::Controllers;
 use super::indexes::Indexes;
+use crate::core::event::NextHop;
+use crate::core::plan::VipImage;
 use crate::tables::lines::{Lines, Run};
 use crate::tables::memory::TableMemory;
 
@@ -21,6 +26,8 @@ use crate::tables::memory::TableMemory;
 pub(super) struct Books {
     pub(super) vips: HashMap<Address, VipRecord>,
     pub(super) vip_indexes: Indexes,
+    /// MACs of the other controllers.
+    pub(super) controllers: Controllers,
     /// Index of each service in the directory.
     pub(super) keys: HashMap<Key, u16>,
     pub(super) services: HashMap<u16, ServiceRecord>,
@@ -41,7 +48,46 @@ pub(super) struct Books {
 #[derive(Debug, Clone)]
 pub(super) struct VipRecord {
     pub(super) index: u16,
-    pub(super) lease: u64,
+    /// What was written; `None`: the election writes it.
+    pub(super) lease: Option<u64>,
+    /// What was written of where it is.
+    pub(super) elsewhere: Option<Elsewhere>,
+    /// Where it is, by the names of interfaces; `None` if an earlier daemon wrote it.
+    pub(super) place: Option<VipPlace>,
+}
+
+/// Where a VIP is, by the names of interfaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct VipPlace {
+    /// The interface that carries it.
+    pub(super) carrier: String,
+    /// The way to another host that holds it.
+    pub(super) holder: Option<NextHop>,
+}
+
+impl From<&VipImage> for VipPlace {
+    fn from(image: &VipImage) -> Self {
+        Self { carrier: image.interface.clone(), holder: image.holder.clone() }
+    }
+}
+
+impl VipRecord {
+    /// A new one that nobody holds.
+    pub(super) fn new(index: u16) -> Self {
+        Self { index, lease: Some(Vip::NOT_HELD), elsewhere: None, place: None }
+    }
+
+    /// What is to be written of where it is. An interface that has no port (yet) leaves a way to the same MAC as it was.
+    pub(super) fn elsewhere(&self, ports: &BTreeMap<String, u8>) -> Option<Elsewhere> {
+        let place = self.place.as_ref()?;
+        let carrier = ports.get(&place.carrier).copied().or(self.elsewhere.map(|before| before.carrier))?;
+        let unknown = Elsewhere { holder: 0, port: 0, carrier };
+        let Some(next) = &place.holder else { return Some(unknown) };
+        let holder = mac48(next.mac.0);
+        let before = self.elsewhere.filter(|before| before.holder == holder).map(|before| before.port);
+        let port = ports.get(&next.interface).copied().or(before);
+        Some(port.map_or(unknown, |port| Elsewhere { holder, port, carrier }))
+    }
 }
 
 /// A service in the directory.
@@ -89,6 +135,7 @@ impl Books {
         Self {
             vips: HashMap::new(),
             vip_indexes: Indexes::without(memory.vips.len(), &unused),
+            controllers: Controllers::default(),
             keys: HashMap::new(),
             services: HashMap::new(),
             service_indexes: Indexes::without(service_room(memory), &unused),
@@ -112,10 +159,12 @@ impl Books {
         self.services.get(&service)?.backends.get(bound)
     }
 
-    /// Ports that packets to backends leave by.
-    pub(super) fn ports_of_hops(&self) -> impl Iterator<Item = u8> + '_ {
+    /// Ports that the tables name: those that packets leave by, and those that clients' packets come in by.
+    pub(super) fn named_ports(&self) -> impl Iterator<Item = u8> + '_ {
         let hops = self.services.values().flat_map(|service| service.backends.values()).map(|backend| backend.hop);
-        hops.filter(|hop| hop.way() == Some(Way::L2) && hop.mac48() != 0).map(Hop::port)
+        let hops = hops.filter(|hop| hop.way() == Some(Way::L2) && hop.mac48() != 0).map(Hop::port);
+        let vips = self.vips.values().filter_map(|vip| vip.elsewhere);
+        hops.chain(vips.flat_map(|it| [Some(it.carrier), (it.holder != 0).then_some(it.port)]).flatten())
     }
 
     /// Backends that could be added: free records, and those of backends that have left.

@@ -40,6 +40,16 @@ pub enum TableError {
     /// See [`NoPilot`].
     #[error(transparent)]
     Directory(#[from] NoPilot),
+    /// More MACs of other controllers than find a place.
+    #[error(
+        "{wanted} MACs of other hosts do not fit into a table of {room}: have fewer hosts, or fewer addresses of each"
+    )]
+    Controllers {
+        /// How many there would be.
+        wanted: usize,
+        /// How many can be at most.
+        room: usize,
+    },
     /// An image that contradicts itself.
     #[error("service {service:?} {fault}: a fault in pivot, please report it")]
     Image {

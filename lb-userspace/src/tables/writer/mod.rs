@@ -6,13 +6,17 @@
 //!
 //! - [`wanted`]: the image by address and port.
 //! - [`books`]: what is where in the tables, and which [`indexes`] are free.
+//! - [`controllers`]: where the MACs of the other hosts are.
 //! - [`plan`] and [`round`]: books and image to steps and new books; nothing is written.
 //! - [`step`]: one step, written.
+//! - [`flows`]: what flows other hosts are told of, and tell.
 //! - [`adopt`]: the books of what an earlier daemon wrote.
 
 mod adopt;
 mod books;
+mod controllers;
 mod error;
+mod flows;
 mod indexes;
 mod plan;
 mod round;
@@ -41,9 +45,7 @@ use crate::core::plan::Image;
 use crate::core::view::BackendState;
 
 pub use self::error::TableError;
-
-/// What identifies a service on the wire.
-pub type Endpoint = (IpAddr, u16, Protocol);
+pub use crate::core::sync::record::Endpoint;
 
 /// Waits until no packet that began before is under way.
 pub type Grace = Box<dyn FnMut() -> Result<(), String>>;
@@ -57,6 +59,8 @@ pub struct Writer {
     /// Steps that the books take for done; none but after a [`TableError::Grace`].
     pending: VecDeque<Step>,
     names: Names,
+    /// How often the tables were changed.
+    changes: u64,
 }
 
 /// A backend that an earlier daemon had written, see [`Writer::adopt`].
@@ -90,14 +94,14 @@ impl Writer {
     #[must_use]
     pub fn new(memory: TableMemory, clock: Clock, grace: Grace) -> Self {
         let books = Books::empty(&memory);
-        Self { memory, clock, grace, books, pending: VecDeque::new(), names: Names::default() }
+        Self { memory, clock, grace, books, pending: VecDeque::new(), names: Names::default(), changes: 0 }
     }
 
     /// Over tables that an earlier daemon wrote and packets may be reading: takes over its indexes. Writes nothing.
     #[must_use]
     pub fn adopt(memory: TableMemory, clock: Clock, grace: Grace) -> (Self, Vec<Adopted>) {
         let (books, repairs, adopted) = adopt::read(&memory);
-        (Self { memory, clock, grace, books, pending: repairs.into(), names: Names::default() }, adopted)
+        (Self { memory, clock, grace, books, pending: repairs.into(), names: Names::default(), changes: 0 }, adopted)
     }
 
     /// The tables, to be read.
@@ -156,14 +160,30 @@ impl Writer {
             link.port.set(port | vlans);
         }
         self.books.ports.insert(name.to_owned(), number);
+        self.locate_vips();
         Ok(number)
+    }
+
+    /// Says where VIPs are whose interfaces have ports only now.
+    fn locate_vips(&mut self) {
+        let Self { books, pending, memory, .. } = self;
+        for record in books.vips.values_mut() {
+            let elsewhere = record.elsewhere(&books.ports);
+            if record.place.is_none() || record.elsewhere == elsewhere {
+                continue;
+            }
+            record.elsewhere = elsewhere;
+            let step = Step::Elsewhere { vip: record.index, elsewhere };
+            // What is pending may say otherwise, and comes first.
+            if pending.is_empty() { step.write(memory) } else { pending.push_back(step) }
+        }
     }
 
     /// The port of an interface: what it has, what it had when an earlier daemon attached to it, or the lowest free one.
     fn port_for(&mut self, name: &str, index: u32) -> Result<u8, TableError> {
         let attached = |link: &Link| Some(Port::unpack(link.port.get())).filter(|port| port.mac48 != 0);
         let links = self.memory.links.iter().filter_map(attached).map(|port| port.number);
-        let taken: BTreeSet<u8> = links.chain(self.books.ports_of_hops()).collect();
+        let taken: BTreeSet<u8> = links.chain(self.books.named_ports()).collect();
         self.books.ports.retain(|_, number| taken.contains(number));
         if let Some(number) = self.books.ports.get(name) {
             return Ok(*number);
@@ -235,6 +255,22 @@ impl Writer {
         self.books.vips.keys().map(|address| IpAddr::from(*address)).collect()
     }
 
+    /// MACs of the other controllers in the tables.
+    #[must_use]
+    pub fn controllers(&self) -> BTreeSet<Mac> {
+        let mac = |mac48: u64| {
+            let [a, b, c, d, e, f, ..] = mac48.to_le_bytes();
+            Mac([a, b, c, d, e, f])
+        };
+        self.books.controllers.macs().map(mac).collect()
+    }
+
+    /// Index of a VIP.
+    #[must_use]
+    pub fn vip_index(&self, address: IpAddr) -> Option<u16> {
+        self.books.vips.get(&Address::from(address)).map(|record| record.index)
+    }
+
     /// The services in the tables.
     #[must_use]
     pub fn endpoints(&self) -> Vec<Endpoint> {
@@ -257,6 +293,7 @@ impl Writer {
     pub fn apply(&mut self, image: &Image) -> Result<(), TableError> {
         self.carry_on()?;
         let (books, steps) = plan::plan(&self.books, &self.memory, self.clock, &Wanted::of(image, self.clock)?)?;
+        self.changes += u64::from(!steps.is_empty());
         self.books = books;
         self.pending = steps.into();
         self.names = self.names_in(image);

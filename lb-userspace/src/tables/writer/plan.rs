@@ -10,7 +10,7 @@ use lb_common::wire::directory::{Idle, Key, Slot};
 use lb_common::wire::service::{Local, Table};
 use lb_common::wire::vip::Vip;
 
-use super::books::{Books, ServiceRecord, VipRecord};
+use super::books::{Books, ServiceRecord, VipPlace, VipRecord};
 use super::error::TableError;
 use super::step::Step;
 use super::wanted::Wanted;
@@ -64,6 +64,8 @@ fn check_room(memory: &TableMemory, wanted: &Wanted<'_>) -> Result<(), TableErro
 impl Plan<'_> {
     /// Nobody waits for what stays or comes, but old and new must fit side by side.
     fn arrivals_first(mut self, wanted: &Wanted<'_>) -> Result<Self, TableError> {
+        self.know_controllers(wanted)?;
+        self.locate_vips(wanted);
         self.lose_leases(wanted);
         let came = self.arrive(wanted)?;
         self.bring_up_to_date(wanted)?;
@@ -77,6 +79,8 @@ impl Plan<'_> {
 
     /// What goes makes room for what comes.
     fn departures_first(mut self, wanted: &Wanted<'_>) -> Result<Self, TableError> {
+        self.know_controllers(wanted)?;
+        self.locate_vips(wanted);
         self.lose_leases(wanted);
         if self.departs(wanted) {
             self.idles(wanted);
@@ -92,9 +96,37 @@ impl Plan<'_> {
         Ok(self)
     }
 
+    /// Before packets are judged by who sent them.
+    fn know_controllers(&mut self, wanted: &Wanted<'_>) -> Result<(), TableError> {
+        self.steps.extend(self.books.controllers.become_these(&wanted.controllers)?);
+        Ok(())
+    }
+
+    /// Says where each VIP is. A host that loses one knows where its packets go from then on.
+    fn locate_vips(&mut self, wanted: &Wanted<'_>) {
+        for (address, record) in &mut self.books.vips {
+            let Some(image) = wanted.vips.get(address) else { continue };
+            record.place = Some(VipPlace::from(*image));
+            let elsewhere = record.elsewhere(&self.books.ports);
+            if record.elsewhere != elsewhere {
+                record.elsewhere = elsewhere;
+                self.steps.push(Step::Elsewhere { vip: record.index, elsewhere });
+            }
+        }
+    }
+
     /// A VIP that is given up is given up at once.
     fn lose_leases(&mut self, wanted: &Wanted<'_>) {
         self.lease(wanted, |lease| lease == Vip::NOT_HELD);
+        // The election begins with nothing, or with what is left of a lease that an earlier daemon's wrote.
+        for (address, record) in &mut self.books.vips {
+            if wanted.lease(address) == Some(None)
+                && let Some(lease) = record.lease.take()
+                && lease == Vip::HELD
+            {
+                self.steps.push(Step::Lease { vip: record.index, until: Vip::NOT_HELD });
+            }
+        }
     }
 
     /// One that is won is served once everything is there.
@@ -104,9 +136,10 @@ impl Plan<'_> {
 
     fn lease(&mut self, wanted: &Wanted<'_>, which: impl Fn(u64) -> bool) {
         for (address, record) in &mut self.books.vips {
-            if let Some(lease) = wanted.vips.get(address).filter(|lease| which(**lease) && **lease != record.lease) {
-                record.lease = *lease;
-                self.steps.push(Step::Lease { vip: record.index, until: *lease });
+            let lease = wanted.lease(address).flatten();
+            if let Some(until) = lease.filter(|lease| which(*lease) && record.lease != Some(*lease)) {
+                record.lease = lease;
+                self.steps.push(Step::Lease { vip: record.index, until });
             }
         }
     }
@@ -117,9 +150,10 @@ impl Plan<'_> {
         let mut came = false;
         for address in wanted.vips.keys().filter(|address| !self.books.vips.contains_key(address)).collect::<Vec<_>>() {
             let index = self.books.vip_indexes.take().ok_or_else(|| lack(self.memory.vips.len()))?;
-            self.books.vips.insert(*address, VipRecord { index, lease: Vip::NOT_HELD });
+            self.books.vips.insert(*address, VipRecord::new(index));
             came = true;
         }
+        self.locate_vips(wanted);
         for (key, _) in &wanted.services {
             if self.books.keys.contains_key(key) {
                 continue;
@@ -200,6 +234,7 @@ impl Plan<'_> {
         for address in self.parting_vips(wanted) {
             if let Some(VipRecord { index, .. }) = self.books.vips.remove(&address) {
                 self.steps.push(Step::Lease { vip: index, until: Vip::NOT_HELD });
+                self.steps.push(Step::Elsewhere { vip: index, elsewhere: None });
                 self.books.vip_indexes.give(index);
             }
         }

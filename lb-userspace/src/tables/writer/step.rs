@@ -7,8 +7,10 @@ use lb_common::wire::Line;
 use lb_common::wire::address::Address;
 use lb_common::wire::backend::{Backend, Hop, Identity};
 use lb_common::wire::service::{Affinity, Local, Table};
+use lb_common::wire::vip::Elsewhere;
 use lb_common::wire::word::Word;
 
+use super::controllers::Place;
 use crate::tables::directory::Directory;
 use crate::tables::lines::Run;
 use crate::tables::memory::TableMemory;
@@ -20,6 +22,10 @@ pub(super) enum Step {
     Grace,
     /// Until when this host answers for a VIP.
     Lease { vip: u16, until: u64 },
+    /// Where a VIP is that this host does not hold.
+    Elsewhere { vip: u16, elsewhere: Option<Elsewhere> },
+    /// The MAC of another controller into a place, or 0 to clear it.
+    Controller { place: Place, mac48: u64 },
     /// Who an absent backend is. Nothing leads to it but flows of its predecessor, whose generation it does not have.
     Record { backend: u16, identity: Identity, address: Address },
     /// The counters of a backend that no packet is sent to start at zero; what they say is kept for its service.
@@ -49,6 +55,12 @@ impl Step {
         match self {
             Self::Grace => {}
             Self::Lease { vip, until } => record(memory.vips.get(usize::from(*vip))).lease.set(*until),
+            Self::Elsewhere { vip, elsewhere } => {
+                record(memory.vips.get(usize::from(*vip))).elsewhere.set(Elsewhere::pack(*elsewhere));
+            }
+            Self::Controller { place: (line, place), mac48 } => {
+                record(memory.controllers.get(*line as usize)).0[*place].set(*mac48);
+            }
             Self::Record { backend, identity, address } => {
                 let record = Backend { address: *address, ..Backend::default() };
                 record.identity.set(identity.pack());

@@ -19,7 +19,7 @@ in_both_families! {
     a_flow_of_datagrams_leaves_a_backend_that_went_down,
     a_flow_of_datagrams_stays_with_a_backend_that_drains,
     a_flow_of_datagrams_stays_with_a_backend_that_is_removed,
-    a_datagram_to_a_vip_that_is_not_held_is_left_to_the_stack,
+    a_datagram_from_a_director_to_a_vip_that_is_not_held_is_left_to_the_stack,
     a_local_backend_gets_its_datagrams_by_the_stack,
     a_datagrams_backend_whose_mac_is_unknown_is_not_guessed_at,
     a_flow_of_datagrams_ends_when_it_was_idle,
@@ -49,7 +49,7 @@ fn the_same_port_of_both_families_are_two_services() {
 fn one_familys_vip_is_held_while_the_others_is_not() {
     let services = BOTH.map(|on| on.web().with(up("a")));
     let mut pivot = director(Scene::from(services).not_holding(Net::V4.vip()));
-    pivot.receives(Net::V4.syn(), passes(Verdict::NotHeld));
+    pivot.receives(Net::V4.syn().directed(), passes(Verdict::NotHeld));
     pivot.receives(Net::V6.syn(), forwarded_to("a").chosen());
 }
 
@@ -106,10 +106,10 @@ fn a_flow_of_datagrams_stays_with_a_backend_that_is_removed(on: Net) {
     pivot.receives(on.datagram(30), forwarded_to("a"));
 }
 
-fn a_datagram_to_a_vip_that_is_not_held_is_left_to_the_stack(on: Net) {
+fn a_datagram_from_a_director_to_a_vip_that_is_not_held_is_left_to_the_stack(on: Net) {
     let mut pivot = director(Scene::from(on.names().with(up("a"))).not_holding(on.vip()));
-    pivot.receives(on.datagram(30), passes(Verdict::NotHeld));
-    pivot.receives(on.datagram(30).saying_udp_checksum(0), passes(Verdict::NotHeld));
+    pivot.receives(on.datagram(30).directed(), passes(Verdict::NotHeld));
+    pivot.receives(on.datagram(30).saying_udp_checksum(0).directed(), passes(Verdict::NotHeld));
 }
 
 fn a_local_backend_gets_its_datagrams_by_the_stack(on: Net) {

@@ -31,7 +31,7 @@ in_both_families! {
     an_error_for_a_down_backends_flow_is_dropped,
     an_error_about_a_service_without_backends_is_dropped,
     an_error_for_a_backend_whose_mac_is_unknown_is_dropped,
-    an_error_to_a_vip_that_is_not_held_passes,
+    an_error_from_a_director_to_a_vip_that_is_not_held_passes,
     an_error_to_another_address_passes,
     an_error_makes_no_flow_and_extends_none,
     an_error_that_quotes_another_sender_is_dropped,
@@ -66,6 +66,7 @@ fn an_echo_to_a_vip_that_is_not_held_gets_no_answer(on: Net) {
     let mut pivot = director(Scene::from(on.web().with(up("a"))).not_holding(on.vip()));
     pivot.receives(on.echo(), dropped(Verdict::EchoNotHeld));
     pivot.receives(on.echo().tagged(QINQ, 5).tagged(VLAN, 5), dropped(Verdict::EchoNotHeld));
+    pivot.receives(on.echo().directed(), dropped(Verdict::EchoNotHeld));
 }
 
 fn an_echo_to_another_address_passes(on: Net) {
@@ -168,9 +169,9 @@ fn an_error_for_a_backend_whose_mac_is_unknown_is_dropped(on: Net) {
     pivot.receives(on.too_big(on.data(1400)), dropped(Verdict::Unresolved));
 }
 
-fn an_error_to_a_vip_that_is_not_held_passes(on: Net) {
+fn an_error_from_a_director_to_a_vip_that_is_not_held_passes(on: Net) {
     let mut pivot = director(Scene::from(on.web().with(up("a"))).not_holding(on.vip()));
-    pivot.receives(on.too_big(on.data(1400)), passes(Verdict::NotHeld));
+    pivot.receives(on.too_big(on.data(1400)).directed(), passes(Verdict::NotHeld));
 }
 
 fn an_error_to_another_address_passes(on: Net) {

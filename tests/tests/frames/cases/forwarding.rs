@@ -25,9 +25,9 @@ in_both_families! {
     local_and_remote_backends_share_a_service,
     a_backend_whose_mac_is_unknown_is_not_guessed_at,
     a_flow_moves_on_once_its_backends_mac_is_known,
-    a_vip_that_is_not_held_is_left_to_the_stack,
+    what_a_director_sends_is_left_to_the_stack_of_a_host_that_does_not_hold_the_vip,
     a_vip_is_balanced_from_the_moment_it_is_held_until_it_is_not,
-    a_vip_whose_lease_ran_out_is_left_to_the_stack,
+    a_vip_whose_lease_ran_out_is_as_one_that_is_not_held,
     a_backend_behind_another_interface_gets_its_packets_from_that_ones_mac,
     a_flow_goes_on_when_its_backend_moves_to_another_interface,
     a_datagrams_backend_behind_another_interface_gets_it_there,
@@ -168,10 +168,10 @@ fn a_flow_moves_on_once_its_backends_mac_is_known(on: Net) {
     pivot.receives(on.ack(), forwarded_to("a"));
 }
 
-fn a_vip_that_is_not_held_is_left_to_the_stack(on: Net) {
+fn what_a_director_sends_is_left_to_the_stack_of_a_host_that_does_not_hold_the_vip(on: Net) {
     let mut pivot = director(Scene::from(on.web().with(up("a"))).not_holding(on.vip()));
     for segment in [on.syn(), on.ack(), on.data(10), on.rst()] {
-        pivot.receives(segment, passes(Verdict::NotHeld));
+        pivot.receives(segment.directed(), passes(Verdict::NotHeld));
     }
     pivot.remembers(on.syn(), None);
 }
@@ -179,20 +179,21 @@ fn a_vip_that_is_not_held_is_left_to_the_stack(on: Net) {
 fn a_vip_is_balanced_from_the_moment_it_is_held_until_it_is_not(on: Net) {
     let scene = || Scene::from(on.web().with(up("a")));
     let mut pivot = director(scene().not_holding(on.vip()));
-    pivot.receives(on.syn(), passes(Verdict::NotHeld));
+    pivot.receives(on.syn().directed(), passes(Verdict::NotHeld));
     pivot.configure(scene());
     pivot.receives(on.syn(), forwarded_to("a").chosen());
     pivot.configure(scene().not_holding(on.vip()));
-    pivot.receives(on.ack(), passes(Verdict::NotHeld));
+    pivot.receives(on.ack().directed(), passes(Verdict::NotHeld));
     pivot.configure(scene());
     pivot.receives(on.ack(), forwarded_to("a"));
 }
 
-fn a_vip_whose_lease_ran_out_is_left_to_the_stack(on: Net) {
+fn a_vip_whose_lease_ran_out_is_as_one_that_is_not_held(on: Net) {
     let mut pivot = director(on.web().with(up("a")));
     pivot.receives(on.syn(), forwarded_to("a").chosen());
     pivot.tampered(|memory| memory.vips.iter().for_each(|vip| vip.lease.set(1)));
-    pivot.receives(on.ack(), passes(Verdict::NotHeld));
+    pivot.receives(on.ack().directed(), passes(Verdict::NotHeld));
+    pivot.receives(on.ack(), dropped(Verdict::HolderUnknown));
 }
 
 fn unhealthy_siblings_do_not_matter_to_a_new_flow(on: Net) {

@@ -25,7 +25,7 @@ in_both_families! {
     fragments_of_two_senders_do_not_mix,
     fragments_to_two_vips_do_not_mix,
     an_identification_that_is_used_again_follows_its_latest_first,
-    a_fragment_to_a_vip_that_is_not_held_passes,
+    a_fragment_from_a_director_to_a_vip_that_is_not_held_passes,
     a_fragment_to_no_vip_passes,
     a_fragment_of_a_protocol_that_is_not_balanced_is_dropped_as_any,
     fragments_for_a_backend_on_this_host_are_for_the_stack,
@@ -179,10 +179,10 @@ fn an_identification_that_is_used_again_follows_its_latest_first(on: Net) {
     pivot.receives(last(on, 7), follows(on, "b"));
 }
 
-fn a_fragment_to_a_vip_that_is_not_held_passes(on: Net) {
+fn a_fragment_from_a_director_to_a_vip_that_is_not_held_passes(on: Net) {
     let mut pivot = director(Scene::from(both(on, "a")).not_holding(on.vip()));
-    pivot.receives(first(on, 7), passes(Verdict::NotHeld));
-    pivot.receives(last(on, 7), passes(Verdict::NotHeld));
+    pivot.receives(first(on, 7).directed(), passes(Verdict::NotHeld));
+    pivot.receives(last(on, 7).directed(), passes(Verdict::NotHeld));
 }
 
 fn a_fragment_to_no_vip_passes(on: Net) {

@@ -152,7 +152,7 @@ fn a_malformed_packet_of_no_service_is_the_stacks_to_judge(on: Net) {
 
 fn a_malformed_packet_for_a_vip_that_is_not_held_is_the_stacks_to_judge(on: Net) {
     let mut pivot = director(Scene::from(on.web().with(up("a"))).not_holding(on.vip()));
-    pivot.receives(on.syn().saying_ip_payload(10), passes(Verdict::NotHeld));
+    pivot.receives(on.syn().saying_ip_payload(10).directed(), passes(Verdict::NotHeld));
 }
 
 #[test]

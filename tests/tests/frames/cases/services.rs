@@ -45,7 +45,7 @@ fn one_vip_is_held_while_another_is_not(on: Net) {
         Scene::from([on.web().with(up("a")), service(on.at_other(80)).with(up("b"))]).not_holding(on.other_vip());
     let mut pivot = director(scene);
     pivot.receives(on.syn(), forwarded_to("a").chosen());
-    pivot.receives(on.syn().to(on.at_other(80)), passes(Verdict::NotHeld));
+    pivot.receives(on.syn().to(on.at_other(80)).directed(), passes(Verdict::NotHeld));
 }
 
 fn a_backend_that_is_down_from_the_start_shifts_nobodys_place_in_the_table(on: Net) {

@@ -267,7 +267,7 @@ fn a_packet_to_a_vip_that_is_not_held_extends_nothing(on: Net) {
     let mut pivot = established(on);
     pivot.waits(MOST_IDLE - LITTLE);
     pivot.configure(Scene::from(two(on, "b")).not_holding(on.vip()));
-    pivot.receives(on.ack(), passes(Verdict::NotHeld));
+    pivot.receives(on.ack().directed(), passes(Verdict::NotHeld));
     pivot.is_at(on.ack(), Stage::Established, LITTLE);
 }
 

@@ -15,8 +15,10 @@ use crate::frames::rig::arp::{self, Arp, is_at, who_has};
 use crate::frames::rig::control::{advertises, probes, solicits};
 use crate::frames::rig::net::{BOTH, Net};
 use crate::frames::rig::reading::Frame;
-use crate::frames::rig::scene::{Backend, OWN_ADDRESS, OWN_MAC, Scene, Service, down, drained, service, up};
-use crate::frames::rig::segment::{QINQ, Segment, VLAN};
+use crate::frames::rig::scene::{
+    BEYOND, Backend, DIRECTOR_MAC, HERE, HOLDER_MAC, OWN_ADDRESS, OWN_MAC, Scene, Service, down, drained, service, up,
+};
+use crate::frames::rig::segment::{QINQ, ROUTER_MAC, Segment, VLAN};
 
 const BACKENDS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
@@ -52,13 +54,15 @@ pub(crate) fn full_scene() -> impl Strategy<Value = Scene> {
 
 fn scene_of(some: impl Strategy<Value = Vec<(SocketAddr, Protocol)>>) -> impl Strategy<Value = Scene> {
     let services = some.prop_flat_map(|at| at.into_iter().map(service_at).collect::<Vec<_>>());
-    (services, any::<[Option<bool>; 4]>()).prop_map(|(services, held)| {
+    (services, any::<[u8; 4]>()).prop_map(|(services, who)| {
         let vips = BOTH.into_iter().flat_map(|on| [on.vip(), on.other_vip()]);
         // Most are held.
-        vips.zip(held).fold(Scene::from(services), |scene, (vip, held)| match held {
-            Some(false) => scene.not_holding(vip),
-            Some(true) => scene.holding(vip),
-            None => scene,
+        vips.zip(who).fold(Scene::from(services), |scene, (vip, who)| match who % 8 {
+            0 => scene.not_holding(vip),
+            1 => scene.passing_on(vip, HERE),
+            2 => scene.passing_on(vip, BEYOND),
+            3 | 4 => scene.holding(vip),
+            _ => scene,
         })
     })
 }
@@ -119,11 +123,17 @@ pub(crate) fn sent() -> impl Strategy<Value = Vec<u8>> {
 /// A valid packet of any kind.
 fn whole() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
-        12 => (message(), shape()).prop_map(|(segment, shape)| Frame::from(shaped(segment, &shape)).bytes),
-        2 => (error(), shape()).prop_map(|(segment, shape)| Frame::from(shaped(segment, &shape)).bytes),
+        12 => (sent_by(message()), shape()).prop_map(|(segment, shape)| Frame::from(shaped(segment, &shape)).bytes),
+        2 => (sent_by(error()), shape()).prop_map(|(segment, shape)| Frame::from(shaped(segment, &shape)).bytes),
         2 => discovery().prop_map(|segment| Frame::from(segment).bytes),
         1 => arp().prop_map(|arp| Frame::from(arp).bytes),
     ]
+}
+
+/// A packet from a client's router, or from another controller.
+fn sent_by(segment: impl Strategy<Value = Segment>) -> impl Strategy<Value = Segment> {
+    let macs = prop_oneof![6 => Just(ROUTER_MAC), 1 => Just(DIRECTOR_MAC), 1 => Just(HOLDER_MAC)];
+    (segment, macs).prop_map(|(segment, mac)| segment.by_mac(mac.0))
 }
 
 /// A segment or datagram of one of a few clients, so that flows are met again.

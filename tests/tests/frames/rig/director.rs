@@ -16,7 +16,7 @@ use super::model::{World, flow_of};
 use super::net::Net;
 use super::observed::{Name, Observed, Remembered};
 use super::reading::Frame;
-use super::scene::{BEYOND_MAC, OWN_MAC, Scene, bound, mac_of};
+use super::scene::{BEYOND_MAC, HOLDER_MAC, OWN_MAC, Scene, bound, mac_of};
 use super::side::{Hook, Host, Outcome, Side, TABLES};
 use super::time::Jiffies;
 
@@ -198,6 +198,8 @@ fn leaves(frame: &Frame, expect: &Expect) -> Vec<u8> {
         Leaves::As(bytes) => bytes.clone(),
         Leaves::To(backend) => [&mac_of(backend).0, &OWN_MAC.0, &frame.bytes[12..]].concat(),
         Leaves::Beyond(backend) => [&mac_of(backend).0, &BEYOND_MAC.0, &frame.bytes[12..]].concat(),
+        Leaves::ToHolder => [&HOLDER_MAC.0, &OWN_MAC.0, &frame.bytes[12..]].concat(),
+        Leaves::ToHolderBeyond => [&HOLDER_MAC.0, &BEYOND_MAC.0, &frame.bytes[12..]].concat(),
         Leaves::Reset { sequence, acknowledgment } => answer::reset(frame, *sequence, *acknowledgment),
         Leaves::Unreachable => answer::unreachable(frame),
     }

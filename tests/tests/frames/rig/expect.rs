@@ -34,6 +34,10 @@ pub(crate) enum Leaves {
     To(&'static str),
     /// From this host's MAC on the other interface to that of this backend, the rest as it came.
     Beyond(&'static str),
+    /// From this host's MAC to that of the host that holds the VIP, the rest as it came.
+    ToHolder,
+    /// The same from this host's MAC on the other interface.
+    ToHolderBeyond,
     /// As the reset that answers it.
     Reset { sequence: u32, acknowledgment: Option<u32> },
     /// As the ICMP port unreachable that answers it.
@@ -88,6 +92,16 @@ pub(crate) fn forwarded_to(backend: &'static str) -> Expect {
 /// Goes to a backend behind the other interface.
 pub(crate) fn redirected_to(backend: &'static str) -> Expect {
     Expect { leaves: Leaves::Beyond(backend), ..balanced(Action::Redirect, Verdict::Redirected, Some(backend)) }
+}
+
+/// Goes on to the host that holds the VIP: it counts for nobody.
+pub(crate) fn passed_on() -> Expect {
+    Expect { leaves: Leaves::ToHolder, ..unchanged(Action::Transmit, Some(Verdict::PassedOn)) }
+}
+
+/// The same behind the other interface.
+pub(crate) fn passed_on_beyond() -> Expect {
+    Expect { leaves: Leaves::ToHolderBeyond, ..unchanged(Action::Redirect, Some(Verdict::PassedOnBeyond)) }
 }
 
 /// Goes up the stack to a backend on this host.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lb_userspace::core::config::model::{Affinity, Mode, Protocol};
 use lb_userspace::core::event::{BackendKey, Mac, NextHop};
-use lb_userspace::core::plan::{BackendImage, Image, ServiceImage, VipImage};
+use lb_userspace::core::plan::{BackendImage, Hold, Image, ServiceImage, VipImage};
 use lb_userspace::core::view::BackendState;
 
 use super::net::Net;
@@ -19,6 +19,10 @@ pub(crate) const BEYOND: &str = "beyond";
 pub(crate) const OWN_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 /// Its MAC on the other one.
 pub(crate) const BEYOND_MAC: Mac = Mac([2, 0, 0, 0, 0, 2]);
+/// MAC of another host, which holds what this one does not.
+pub(crate) const HOLDER_MAC: Mac = Mac([2, 0, 0, 3, 0, 1]);
+/// MAC of another controller.
+pub(crate) const DIRECTOR_MAC: Mac = Mac([2, 0, 0, 3, 0, 2]);
 /// Its IPv4 address on the first.
 pub(crate) const OWN_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 201, 0, 100);
 /// How long an idle flow is remembered, unless a case says otherwise.
@@ -48,10 +52,19 @@ pub(crate) struct Backend {
     interface: Option<&'static str>,
 }
 
+/// Who holds a VIP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    This,
+    /// The one of [`HOLDER_MAC`], which this interface leads to.
+    Another(&'static str),
+    Unknown,
+}
+
 /// Everything in the tables.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scene {
-    vips: BTreeMap<IpAddr, bool>,
+    vips: BTreeMap<IpAddr, Holder>,
     services: Vec<Service>,
 }
 
@@ -208,45 +221,63 @@ pub(crate) fn service_name(at: SocketAddr, protocol: Protocol) -> String {
 impl Scene {
     /// This host holds a VIP, as it does every VIP of a service unless told otherwise.
     pub(crate) fn holding(mut self, vip: IpAddr) -> Self {
-        self.vips.insert(vip, true);
+        self.vips.insert(vip, Holder::This);
         self
     }
 
-    /// This host does not hold a VIP.
+    /// This host does not hold a VIP, and does not know who does.
     pub(crate) fn not_holding(mut self, vip: IpAddr) -> Self {
-        self.vips.insert(vip, false);
+        self.vips.insert(vip, Holder::Unknown);
+        self
+    }
+
+    /// Another host holds a VIP, which this interface leads to.
+    pub(crate) fn passing_on(mut self, vip: IpAddr, interface: &'static str) -> Self {
+        self.vips.insert(vip, Holder::Another(interface));
         self
     }
 
     /// Whether this host holds this VIP.
     pub(crate) fn holds(&self, vip: IpAddr) -> bool {
-        self.vips.get(&vip) == Some(&true)
+        self.vips.get(&vip) == Some(&Holder::This)
     }
 
-    /// Whether there is a service here, of a VIP that this host holds.
+    /// The interface that leads to the host that holds this VIP, if that is another one and known.
+    pub(crate) fn way_to_holder(&self, vip: IpAddr) -> Option<&'static str> {
+        match self.vips.get(&vip) {
+            Some(Holder::Another(interface)) => Some(interface),
+            _ => None,
+        }
+    }
+
+    /// Whether there is a service here.
     pub(crate) fn serves(&self, at: SocketAddr, protocol: u8) -> bool {
-        let is_it = |service: &Service| service.at == at && service.protocol.number() == protocol;
-        self.holds(at.ip()) && self.services.iter().any(is_it)
+        self.services.iter().any(|service| service.at == at && service.protocol.number() == protocol)
     }
 
     /// What the writer is to write.
     pub(crate) fn image(&self) -> Image {
-        let vip = |(address, held): (&IpAddr, &bool)| VipImage {
+        let vip = |(address, holder): (&IpAddr, &Holder)| VipImage {
             name: address.to_string(),
             address: *address,
             interface: HERE.to_owned(),
-            held: *held,
+            hold: Hold::from(*holder == Holder::This),
+            holder: match holder {
+                Holder::Another(interface) => Some(NextHop { interface: (*interface).to_owned(), mac: HOLDER_MAC }),
+                Holder::This | Holder::Unknown => None,
+            },
         };
         Image {
             vips: self.vips.iter().map(vip).collect(),
             services: self.services.iter().map(Service::image).collect(),
+            controllers: [DIRECTOR_MAC].into(),
         }
     }
 }
 
 impl From<Vec<Service>> for Scene {
     fn from(services: Vec<Service>) -> Self {
-        Self { vips: services.iter().map(|service| (service.at.ip(), true)).collect(), services }
+        Self { vips: services.iter().map(|service| (service.at.ip(), Holder::This)).collect(), services }
     }
 }
 

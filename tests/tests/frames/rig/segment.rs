@@ -12,7 +12,7 @@ use lb_userspace::core::event::Mac;
 
 use super::net::Net;
 use super::reading::{Frame, Piece, Reading};
-use super::scene::OWN_MAC;
+use super::scene::{DIRECTOR_MAC, OWN_MAC};
 
 /// MAC of the router that clients' packets come from.
 pub(crate) const ROUTER_MAC: Mac = Mac([2, 0, 0, 9, 0, 1]);
@@ -185,6 +185,11 @@ impl Segment {
     pub(crate) fn by_mac(mut self, mac: [u8; 6]) -> Self {
         self.ethernet.source = mac;
         self
+    }
+
+    /// From another controller, as a director sends it.
+    pub(crate) fn directed(self) -> Self {
+        self.by_mac(DIRECTOR_MAC.0)
     }
 
     /// In a VLAN: behind the tags that are there, one more of this identifier and VLAN.

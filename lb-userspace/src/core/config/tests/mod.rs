@@ -1,10 +1,13 @@
 //! The checker as a whole: files in, configurations or errors out.
 
 mod families;
+mod groups;
+mod hooks;
 mod hostile;
 mod recovery;
 mod reload;
 mod rules;
+mod tracks;
 mod udp;
 mod valid;
 mod values;

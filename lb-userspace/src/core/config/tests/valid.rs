@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::model::{CheckKind, Mode, Protocol, TableSizes};
+use super::super::model::{CheckKind, Holder, Mode, Protocol, TableSizes};
 use super::{EXAMPLE, edited, valid};
 
 #[test]
@@ -12,8 +12,8 @@ fn the_example_means_what_it_says() {
     assert_eq!(names, ["c1", "c2", "c3"]);
     let vip = &config.vips[0];
     assert_eq!(
-        (vip.name.as_str(), vip.prefix, vip.interface.as_str(), vip.holder.as_str()),
-        ("internal", 32, "eth0", "c1")
+        (vip.name.as_str(), vip.prefix, vip.interface.as_str(), &vip.holder),
+        ("internal", 32, "eth0", &Holder::Host("c1".into()))
     );
     assert_eq!(vip.address.to_string(), "10.0.0.100");
     assert_eq!(config.tables, TableSizes { flows: 65_536, ..TableSizes::default() });

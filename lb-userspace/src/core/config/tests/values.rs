@@ -40,7 +40,12 @@ fn unknown_keys_are_found_everywhere() {
 fn an_unknown_section_suggests_the_right_one_and_nothing_follows_from_it() {
     let text = edited("[[vip]]", "[[vips]]");
     assert_error(&text, "vips", "unknown section `vips`", "did you mean `[[vip]]`?");
-    assert_error(&edited("[tables]", "[logging]"), "logging", "unknown section `logging`", "`[[host]]`, `[[vip]]`");
+    assert_error(
+        &edited("[tables]", "[logging]"),
+        "logging",
+        "unknown section `logging`",
+        "`[[host]]`, `[cluster]`, `[[group]]`, `[[vip]]`",
+    );
 }
 
 #[test]

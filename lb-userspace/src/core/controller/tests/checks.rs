@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::{AdoptedBackend, Rig, VIP, config, hop, key, node, outline, passed, probes, refused};
 use crate::core::command::Level;
 use crate::core::config::model::{CheckKind, Protocol};
-use crate::core::event::{Event, Now, ProbeOutcome};
+use crate::core::event::{DrainTarget, Event, Now, ProbeOutcome};
 use crate::core::view::BackendState;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -43,6 +43,20 @@ fn a_failing_backend_goes_down_and_its_reason_is_told() {
     assert_eq!(rig.owners("keystone"), ["c1", "c2", "c3"]);
     assert!(rig.logged(Level::Info, "backend keystone/c2 (10.0.0.2:15000) is up"));
     assert!(rig.view("keystone/c2").last_check.starts_with("ok in 0.3 ms"));
+}
+
+#[test]
+fn healthy_backends_are_counted_drained_or_not() {
+    let mut rig = Rig::running();
+    assert_eq!(rig.controller.healthy("keystone"), Some(3));
+    assert_eq!(["keyston", "keystonf", ""].map(|name| rig.controller.healthy(name)), [None; 3]);
+    rig.run(LONG, |backend| if *backend == key("keystone/c2") { refused() } else { passed() });
+    assert_eq!(rig.controller.healthy("keystone"), Some(2));
+    let commands = rig.controller.drain(&DrainTarget::One(key("keystone/c1")), true, rig.now).unwrap().1;
+    rig.take_in(commands);
+    assert_eq!(rig.owners("keystone"), ["c3"]);
+    assert_eq!(rig.controller.healthy("keystone"), Some(2));
+    assert_eq!(rig.controller.healthy("mysql"), Some(3));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod checks;
 mod drains;
+mod elections;
+mod elsewhere;
 mod reloads;
 mod scenario;
 
@@ -9,9 +11,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::{AdoptedBackend, Controller};
-use crate::core::command::{Command, Level};
+use crate::core::command::{Command, Level, Purpose};
 use crate::core::config::Config;
-use crate::core::config::model::{Backend, Check, CheckKind, Host, Mode, Protocol, Service, TableSizes, Vip};
+use crate::core::config::model::{Backend, Check, CheckKind, Holder, Host, Mode, Protocol, Service, TableSizes, Vip};
 use crate::core::event::{BackendKey, Event, Mac, NextHop, Now, ProbeOutcome};
 use crate::core::plan::{Image, ServiceImage};
 use crate::core::view::BackendView;
@@ -55,12 +57,14 @@ fn config() -> Config {
     let host = |name: &str| Host { name: name.to_owned(), addresses: vec![node(name)] };
     Config {
         hosts: ["c1", "c2", "c3"].iter().map(|name| host(name)).collect(),
+        cluster: None,
+        groups: Vec::new(),
         vips: vec![Vip {
             name: "internal".to_owned(),
             address: VIP,
             prefix: 32,
             interface: "eth0".to_owned(),
-            holder: "c1".to_owned(),
+            holder: Holder::Host("c1".to_owned()),
         }],
         services: vec![service("keystone", 5000), service("mysql", 3306)],
         tables: TableSizes { maglev: 101, ..TableSizes::default() },
@@ -185,8 +189,9 @@ fn outline(commands: &[Command]) -> Vec<String> {
             Command::AddLocalRoute { address } => format!("+route {address}"),
             Command::RemoveLocalRoute { address } => format!("-route {address}"),
             Command::Announce { interface, address, count } => format!("announce {address} {interface} x{count}"),
-            Command::Resolve { address } => format!("resolve {address}"),
-            Command::Forget { address } => format!("forget {address}"),
+            Command::Resolve { addressee, purpose: Purpose::Backend } => format!("resolve {addressee}"),
+            Command::Resolve { addressee, purpose: Purpose::Controller } => format!("look for {addressee}"),
+            Command::Forget { addressee } => format!("forget {addressee}"),
             Command::Probe { .. } | Command::Log { .. } => return None,
         })
     };

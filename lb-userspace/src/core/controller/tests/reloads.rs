@@ -3,8 +3,9 @@ use std::time::Duration;
 
 use super::{Rig, VIP, backend, config, hop, key, outline, passed, probes, refused, service};
 use crate::core::command::Level;
-use crate::core::config::model::{Affinity, Backend, CheckKind, Vip};
+use crate::core::config::model::{Affinity, Backend, CheckKind, Holder, Vip};
 use crate::core::event::{DrainTarget, Event, Now};
+use crate::core::plan::Hold;
 use crate::core::view::BackendState;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -24,7 +25,7 @@ fn the_holder_takes_the_vip_last_and_announces_it() {
             "resolve 10.0.0.3",
         ]
     );
-    assert!(rig.image.vips[0].held);
+    assert_eq!(rig.image.vips[0].hold, Hold::Yes);
     assert!(rig.logged(Level::Info, "this host holds VIP 10.0.0.100"));
 }
 
@@ -33,7 +34,7 @@ fn a_host_that_does_not_hold_the_vip_gets_the_route_alone() {
     let mut rig = Rig::on("c2", Vec::new());
     let expected = ["attach eth0", "tables", "+route 10.0.0.100", "resolve 10.0.0.1", "resolve 10.0.0.3"];
     assert_eq!(outline(&rig.configure(config())), expected);
-    assert!(!rig.image.vips[0].held);
+    assert_eq!(rig.image.vips[0].hold, Hold::No);
     let local: Vec<_> = rig.service("keystone").backends.iter().map(|backend| backend.local).collect();
     assert_eq!(local, [false, true, false]);
 }
@@ -208,9 +209,9 @@ fn a_backend_behind_vips_on_two_interfaces_is_resolved_once() {
 fn a_vip_that_moves_away_is_silenced_before_it_goes_and_its_route_stays() {
     let mut rig = Rig::running();
     let mut next = config();
-    next.vips[0].holder = "c2".to_owned();
+    next.vips[0].holder = Holder::Host("c2".to_owned());
     assert_eq!(outline(&rig.configure(next)), ["tables", "-address 10.0.0.100/32 eth0"]);
-    assert!(!rig.image.vips[0].held);
+    assert_eq!(rig.image.vips[0].hold, Hold::No);
     assert!(rig.logged(Level::Info, "this host does not hold VIP 10.0.0.100 any more"));
     let expected = ["tables", "+address 10.0.0.100/32 eth0", "announce 10.0.0.100 eth0 x5"];
     assert_eq!(outline(&rig.configure(config())), expected);
@@ -274,7 +275,7 @@ fn stop_hands_everything_back_and_nothing_happens_after_it() {
         "detach eth0",
     ];
     assert_eq!(outline(&rig.handle(Event::Stop)), expected);
-    assert!(!rig.image.vips[0].held);
+    assert_eq!(rig.image.vips[0].hold, Hold::No);
     assert_eq!(rig.controller.deadline(), None);
     assert_eq!(rig.controller.config(), None);
     assert_eq!(rig.handle(Event::ProbeEnded { backend, id, outcome: refused() }), []);

@@ -1,6 +1,6 @@
 //! Anything may happen in any order: checks that pass, fail or are never heard of, drains, reloads, neighbours, a stop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use super::{Rig, backend, config, hop, node, passed, refused, service};
 use crate::core::command::Command;
 use crate::core::config::Config;
-use crate::core::event::{BackendKey, DrainTarget, Event, NextHop, Now, ProbeOutcome};
+use crate::core::config::model::Holder;
+use crate::core::event::{BackendKey, DrainTarget, Event, Mac, NextHop, Now, ProbeOutcome};
+use crate::core::plan::Hold;
 use crate::core::view::BackendState;
 
 /// One thing that happens.
@@ -38,7 +40,7 @@ fn configs() -> impl Strategy<Value = Config> {
     (services, backends, holder, weight, any::<bool>(), 1u32..4).prop_map(
         |(names, hosts, holder, weight, moved, rise)| {
             let mut config = config();
-            config.vips[0].holder = holder.to_owned();
+            config.vips[0].holder = Holder::Host(holder.to_owned());
             config.services = names.iter().zip([5000, 3306, 8774]).map(|(name, port)| service(name, port)).collect();
             for service in &mut config.services {
                 service.check.rise = rise;
@@ -138,8 +140,10 @@ impl Trial {
             Step::Neighbour(host, interface) => {
                 let address = node(&format!("c{host}"));
                 let next_hop = interface.map(|interface| hop(interface, host));
-                let wanted = self.rig.image.services.iter().flat_map(|service| &service.backends);
-                let wanted = wanted.filter(|backend| !backend.local).any(|backend| backend.address == address);
+                let backends = self.rig.image.services.iter().flat_map(|service| &service.backends);
+                let backend = backends.filter(|backend| !backend.local).any(|backend| backend.address == address);
+                // The other hosts of every configuration here.
+                let wanted = backend || [2, 3].contains(&host);
                 match &next_hop {
                     Some(next_hop) => _ = self.seen.insert(address, next_hop.clone()),
                     None if wanted && self.rig.controller.config().is_some() => {}
@@ -152,7 +156,7 @@ impl Trial {
                 let commands = self.rig.handle(Event::Stop);
                 self.judge(&commands)?;
                 prop_assert_eq!(self.rig.controller.deadline(), None);
-                prop_assert!(self.rig.image.vips.iter().all(|vip| !vip.held));
+                prop_assert!(self.rig.image.vips.iter().all(|vip| vip.hold == Hold::No));
                 Ok(())
             }
         }
@@ -175,6 +179,16 @@ impl Trial {
         }
         if self.rig.controller.config().is_none() {
             return Ok(());
+        }
+        let hosts = [2, 3].map(|host| node(&format!("c{host}")));
+        let backends = self.rig.image.services.iter().flat_map(|service| &service.backends);
+        let addresses = backends.filter(|backend| !backend.local).map(|backend| backend.address).chain(hosts);
+        let macs: BTreeSet<Mac> =
+            addresses.filter_map(|address| self.seen.get(&address)).map(|next_hop| next_hop.mac).collect();
+        prop_assert_eq!(&self.rig.image.controllers, &macs, "controllers are those that were seen");
+        for vip in &self.rig.image.vips {
+            let holder = if vip.hold == Hold::No { self.seen.get(&node("c2")) } else { None };
+            prop_assert_eq!(vip.holder.as_ref(), holder, "packets go to where the holder was seen last");
         }
         for service in &self.rig.image.services {
             for owner in service.table.iter() {

@@ -118,11 +118,13 @@ fn records_that_nothing_leads_to_are_free() {
     let mut writer = writer;
     writer.memory.backends.write(9, orphan);
     writer.memory.vips.get(3).unwrap().lease.set(u64::MAX);
+    writer.memory.vips.get(3).unwrap().elsewhere.set(u64::MAX);
     let (mut adopted, found) = successor(writer.memory);
     assert_eq!(found.len(), 5);
     adopted.apply(&image).unwrap();
     assert_eq!(adopted.memory.backends.get(9).unwrap().hop.get(), 0);
     assert_eq!(adopted.memory.vips.get(3).unwrap().lease.get(), 0);
+    assert_eq!(adopted.memory.vips.get(3).unwrap().elsewhere.get(), 0);
     assert_eq!(adopted.books.backend_indexes.free(), 16 - 5);
 }
 

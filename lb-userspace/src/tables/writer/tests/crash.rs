@@ -85,7 +85,11 @@ fn copy(from: &TableMemory, mut to: TableMemory) -> TableMemory {
     to.control.write(0, from.control_record().clone());
     (0..from.pilots.len()).for_each(|i| to.pilots.write(i, *from.pilots.get(i).unwrap()));
     (0..from.directory.len()).for_each(|i| to.directory.write(i, *from.directory.get(i).unwrap()));
-    (0..from.vips.len()).for_each(|i| to.vips.write(i, from.vips.get(i).unwrap().clone()));
+    for (from, to) in from.vips.iter().zip(to.vips.iter()) {
+        to.lease.set(from.lease.get());
+        to.elsewhere.set(from.elsewhere.get());
+    }
+    (0..from.controllers.len()).for_each(|i| to.controllers.write(i, from.controllers.get(i).unwrap().clone()));
     (0..from.services.len()).for_each(|i| to.services.write(i, from.services.get(i).unwrap().clone()));
     (0..from.maglev.len()).for_each(|i| to.maglev.write(i, *from.maglev.get(i).unwrap()));
     (0..from.backends.len()).for_each(|i| to.backends.write(i, from.backends.get(i).unwrap().clone()));

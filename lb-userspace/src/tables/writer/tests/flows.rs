@@ -162,13 +162,13 @@ fn a_mac_that_is_not_known_yet_does_not_erase_the_one_that_is() {
 fn a_vip_that_is_given_up_is_not_served_and_one_that_is_won_is() {
     let mut writer = writer(8, 16);
     let mut image = image(vec![service(80, &[(1, Up)])]);
-    image.vips[0].held = false;
+    image.vips[0].hold = Hold::No;
     writer.apply(&image).unwrap();
-    assert_eq!(send(writer.memory(), 1, 1, 80, SYN).0, Verdict::NotHeld);
-    image.vips[0].held = true;
+    assert_eq!(send(writer.memory(), 1, 1, 80, SYN).0, Verdict::HolderUnknown);
+    image.vips[0].hold = Hold::Yes;
     writer.apply(&image).unwrap();
     assert_eq!(forwarded(&writer, 1, 80, SYN), 1);
-    image.vips[0].held = false;
+    image.vips[0].hold = Hold::No;
     writer.apply(&image).unwrap();
-    assert_eq!(send(writer.memory(), 1, 1, 80, ACK).0, Verdict::NotHeld);
+    assert_eq!(send(writer.memory(), 1, 1, 80, ACK).0, Verdict::HolderUnknown);
 }

@@ -2,6 +2,8 @@
 
 mod adoption;
 mod crash;
+mod elsewhere;
+mod exceptions;
 mod flows;
 mod links;
 mod model;
@@ -25,7 +27,7 @@ use super::*;
 use crate::core::config::model::{Mode, TableSizes};
 use crate::core::event::NextHop;
 use crate::core::maglev::{self, Entry};
-use crate::core::plan::{BackendImage, ServiceImage, VipImage};
+use crate::core::plan::{BackendImage, Hold, ServiceImage, VipImage};
 use crate::tables::sizes::Sizes;
 
 const INTERFACE: u32 = 2;
@@ -66,7 +68,7 @@ fn vip_address(vip: u8) -> Ipv4Addr {
 
 fn vip(number: u8) -> VipImage {
     let (name, interface) = (format!("vip{number}"), "eth0".to_owned());
-    VipImage { name, address: vip_address(number).into(), interface, held: true }
+    VipImage { name, address: vip_address(number).into(), interface, hold: Hold::Yes, holder: None }
 }
 
 /// A backend of the service on this port, by number; it has a MAC of its own.
@@ -107,7 +109,7 @@ fn service_on(vip: u8, port: u16, backends: Vec<BackendImage>) -> ServiceImage {
 }
 
 fn image(services: Vec<ServiceImage>) -> Image {
-    Image { vips: vec![vip(1)], services }
+    Image { vips: vec![vip(1)], services, ..Image::default() }
 }
 
 fn endpoint(port: u16) -> Endpoint {
@@ -151,7 +153,8 @@ struct Snapshot {
     generation: u64,
     pilots: Vec<Line>,
     directory: Vec<Slot>,
-    leases: Vec<u64>,
+    vips: Vec<[u64; 2]>,
+    controllers: Vec<u64>,
     services: Vec<[u64; 3]>,
     maglev: Vec<Line>,
     backends: Vec<([u64; 3], Address)>,
@@ -162,7 +165,8 @@ fn snapshot(memory: &TableMemory) -> Snapshot {
         generation: memory.control_record().generation.get(),
         pilots: memory.pilots.iter().copied().collect(),
         directory: memory.directory.iter().copied().collect(),
-        leases: memory.vips.iter().map(|vip| vip.lease.get()).collect(),
+        vips: memory.vips.iter().map(|vip| [vip.lease.get(), vip.elsewhere.get()]).collect(),
+        controllers: memory.controllers.iter().flat_map(|macs| macs.0.each_ref().map(Word::get)).collect(),
         services: memory.services.iter().map(|s| [s.table.get(), s.local.get(), s.affinity.get()]).collect(),
         maglev: memory.maglev.iter().copied().collect(),
         backends: memory

@@ -16,11 +16,11 @@ struct Model {
 
 impl Model {
     fn image(&self) -> Image {
-        let vips = self.vips.iter().map(|(number, held)| VipImage { held: *held, ..vip(*number) });
+        let vips = self.vips.iter().map(|(number, held)| VipImage { hold: Hold::from(*held), ..vip(*number) });
         let services = self.services.iter().map(|((vip, port), backends)| {
             service_on(*vip, *port, backends.iter().map(|(number, state)| backend(*port, *number, *state)).collect())
         });
-        Image { vips: vips.collect(), services: services.collect() }
+        Image { vips: vips.collect(), services: services.collect(), ..Image::default() }
     }
 }
 
@@ -47,7 +47,7 @@ fn expect_new(model: &Model, (_, vip, port): Flow, met: (Verdict, Mac)) -> Resul
     };
     let up: Vec<Mac> = backends.iter().filter(|(_, s)| **s == Up).map(|(number, _)| mac(port, *number)).collect();
     match model.vips[&vip] {
-        false => prop_assert_eq!(met.0, Verdict::NotHeld),
+        false => prop_assert_eq!(met.0, Verdict::HolderUnknown),
         true if up.is_empty() => prop_assert_eq!(met.0, Verdict::ResetNoBackend),
         true => prop_assert!(met.0 == Verdict::Forwarded && up.contains(&met.1), "{:?}, not {:?}", met, up),
     }
@@ -66,7 +66,7 @@ fn expect_old(
     match state {
         Some(Up | Drain) if model.vips[&vip] => prop_assert_eq!(met, (Verdict::Forwarded, mac(port, number))),
         Some(Down) if model.vips[&vip] => prop_assert_eq!(met.0, Verdict::ResetBackendDown),
-        Some(_) => prop_assert_eq!(met.0, Verdict::NotHeld),
+        Some(_) => prop_assert_eq!(met.0, Verdict::HolderUnknown),
         // It has left: its flows live on while its record does, then they are chosen anew.
         None => {
             let service = writer.service_index(&(vip_address(vip).into(), port, Protocol::Tcp));

@@ -64,7 +64,7 @@ fn all_vips_are_swapped_for_others() {
     for range in [1..=4_u8, 5..=8, 1..=4] {
         let on_vip = |number| service_on(number, 80, vec![backend(80, number, Up)]);
         let vips = range.clone().map(vip).collect();
-        writer.apply(&Image { vips, services: range.clone().map(on_vip).collect() }).unwrap();
+        writer.apply(&Image { vips, services: range.clone().map(on_vip).collect(), ..Image::default() }).unwrap();
         for number in range {
             assert_eq!(send(writer.memory(), 7, number, 80, SYN), (Verdict::Forwarded, mac(80, number)));
         }

@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use lb_common::wire::backend::Backend;
 use lb_common::wire::control::Control;
+use lb_common::wire::controllers::Macs;
 use lb_common::wire::counters::{BackendCounters, ServiceCounters};
 use lb_common::wire::flow::{Set4, Set6};
 use lb_common::wire::pace::Pace;
@@ -58,7 +60,8 @@ impl Files {
             ports: self.region("PORTS"),
             pilots: self.region("PILOTS"),
             directory: self.region("DIRECTORY"),
-            vips: self.region("VIPS"),
+            vips: Arc::new(self.region("VIPS")),
+            controllers: self.region("CONTROLLERS"),
             services: self.region("SERVICES"),
             maglev: self.region("MAGLEV"),
             backends: self.region("BACKENDS"),
@@ -174,6 +177,7 @@ impl Tables for Held<'_> {
         pilots(line: u32) -> Option<&Line>;
         slot(index: u32) -> Option<&Slot>;
         vip(index: u16) -> Option<&Vip>;
+        controllers(line: u32) -> Option<&Macs>;
         service(index: u16) -> Option<&Service>;
         maglev(line: u32) -> Option<&Line>;
         backend(index: u16) -> Option<&Backend>;

@@ -1,0 +1,270 @@
+//! Flow synchronisation: what the tables alone do not tell of flows, from the host that forwards them to all others, so that
+//! whoever takes a VIP over sends each flow to the backend that it has.
+//!
+//! All controllers make the same tables of the same configuration and health, so most flows need no word: the next
+//! holder's tables lead them where this one's do. The exceptions are flows from before the tables changed, and those of
+//! clients with affinity. They are told at once when the tables change, once more after a second, and every few seconds
+//! from then on: what is told is soft state, so a message that is lost costs nothing but time, and whoever has just started
+//! has everything after one round.
+//!
+//! - [`record`]: what is told of one flow. [`message`]: bytes, and the key that they are signed by.
+//! - [`session`]: which messages are new.
+//!
+//! Here: who is told what, and when. No sockets, no tables: datagrams and time in, datagrams and records out.
+
+pub mod message;
+pub mod record;
+pub mod session;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use self::message::{Body, Key, Message, MessageError};
+use self::record::Record;
+use self::session::{Peer, Worth};
+use super::event::Now;
+
+/// Time between two messages that only say that this host is there.
+const HELLO: Duration = Duration::from_secs(1);
+/// Time between two answers to one that does not know this session.
+const ANSWER: Duration = Duration::from_millis(100);
+/// Time between two rounds.
+const ROUND: Duration = Duration::from_secs(5);
+/// Until a round is repeated that a change began: a message of it may have been lost.
+const AGAIN: Duration = Duration::from_secs(1);
+/// A peer that was not heard for so long is told of as silent.
+const SILENT: Duration = Duration::from_secs(4);
+
+/// How long what another host told counts once that host may forward no more: some rounds of the next one.
+pub const FADE: Duration = Duration::from_secs(30);
+
+/// A datagram, and to which host.
+pub type Outgoing = (IpAddr, Vec<u8>);
+
+/// This host's part in it.
+#[derive(Debug)]
+pub struct FlowSync {
+    key: Key,
+    /// This run of pivotd.
+    session: u64,
+    peers: Vec<Known>,
+    hello_at: Now,
+    round_at: Now,
+    /// When to go round once more after a change.
+    again_at: Option<Now>,
+    /// What was counted.
+    pub counters: Counters,
+}
+
+#[derive(Debug)]
+struct Known {
+    peer: Peer,
+    heard_at: Option<Now>,
+    answer_from: Now,
+}
+
+/// What was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Datagrams sent, to all peers.
+    pub sent: u64,
+    /// Datagrams received that counted.
+    pub received: u64,
+    /// Datagrams received that did not, whatever was wrong with them.
+    pub ignored: u64,
+    /// Records told, each once however many peers there are.
+    pub told: u64,
+    /// Records heard.
+    pub heard: u64,
+    /// Datagrams that could not be sent.
+    pub unsent: u64,
+}
+
+/// Why a datagram was ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Ignored {
+    /// Its sender is no host of the configuration.
+    #[error("no [[host]] has that address")]
+    Stranger,
+    /// It is no message.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// It was sent before.
+    #[error("it was sent before: somebody repeats what this network carried")]
+    Replayed,
+}
+
+/// How a peer stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing<'s> {
+    /// Its name.
+    pub name: &'s str,
+    /// Its address.
+    pub address: IpAddr,
+    /// How long ago it was heard; `None`: not in this session.
+    pub heard: Option<Duration>,
+}
+
+impl Standing<'_> {
+    /// Whether it speaks.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.heard.is_some_and(|ago| ago < SILENT)
+    }
+}
+
+impl FlowSync {
+    /// A host that has these peers, by name and address; `session` was drawn at random and is not 0.
+    #[must_use]
+    pub fn new(key: Key, session: u64, peers: Vec<(String, IpAddr)>, now: Now) -> Self {
+        let mut sync = Self {
+            key,
+            session,
+            peers: Vec::new(),
+            hello_at: now,
+            round_at: now,
+            again_at: None,
+            counters: Counters::default(),
+        };
+        sync.configure(peers, now);
+        sync
+    }
+
+    /// Has these peers, and no others, from now on.
+    pub fn configure(&mut self, peers: Vec<(String, IpAddr)>, now: Now) {
+        let mut earlier = std::mem::take(&mut self.peers);
+        let mut known = |(name, address): (String, IpAddr)| match earlier
+            .iter()
+            .position(|known| (&known.peer.name, known.peer.address) == (&name, address))
+        {
+            Some(index) => earlier.swap_remove(index),
+            None => Known { peer: Peer::new(name, address), heard_at: None, answer_from: now },
+        };
+        self.peers = peers.into_iter().map(&mut known).collect();
+        self.hello_at = now;
+    }
+
+    /// How its peers stand.
+    pub fn standings(&self, now: Now) -> impl Iterator<Item = Standing<'_>> {
+        self.peers.iter().map(move |known| Standing {
+            name: &known.peer.name,
+            address: known.peer.address,
+            heard: known.heard_at.map(|at| now.0.saturating_sub(at.0)),
+        })
+    }
+
+    /// Takes in a datagram: what it says of flows, and what is to be answered.
+    ///
+    /// # Errors
+    /// [`Ignored`]
+    pub fn receive(
+        &mut self,
+        from: IpAddr,
+        datagram: &[u8],
+        now: Now,
+    ) -> Result<(Vec<Record>, Option<Outgoing>), Ignored> {
+        let heard = self.hear(from, datagram, now);
+        match &heard {
+            Ok((records, _)) => {
+                self.counters.received += 1;
+                self.counters.heard += records.len() as u64;
+            }
+            Err(_) => self.counters.ignored += 1,
+        }
+        heard
+    }
+
+    fn hear(&mut self, from: IpAddr, datagram: &[u8], now: Now) -> Result<(Vec<Record>, Option<Outgoing>), Ignored> {
+        let known = self.peers.iter_mut().find(|known| known.peer.address == from).ok_or(Ignored::Stranger)?;
+        let Message { sender, receiver, sequence, body } = message::decode(datagram, &self.key)?;
+        let (counts, answers) = match known.peer.judge(self.session, sender, receiver, sequence) {
+            Worth::Counts { new } => (true, new),
+            Worth::Unaware => (false, known.answer_from <= now),
+            Worth::Replayed => return Err(Ignored::Replayed),
+        };
+        let mut records = Vec::new();
+        if counts {
+            known.heard_at = Some(now);
+            if let Body::Flows(told) = body {
+                records = told;
+            }
+        }
+        let answer = answers.then(|| {
+            known.answer_from = Now(now.0 + ANSWER);
+            // What it does not know yet it is told by name, so that it sees that this is no old message.
+            let named = if counts { None } else { Some(sender) };
+            (from, say(&mut known.peer, self.session, named, Body::Hello, &self.key))
+        });
+        if counts && answers {
+            // It knows nothing yet.
+            self.round_at = now;
+        }
+        self.counters.sent += u64::from(answer.is_some());
+        Ok((records, answer))
+    }
+
+    /// The tables have changed, or this host holds a VIP that it did not hold: what is an exception is not what it was.
+    pub fn changed(&mut self, now: Now) {
+        self.round_at = now;
+        self.again_at = Some(Now(now.0 + AGAIN));
+    }
+
+    /// Whether a round is to begin; if so it is taken to have begun.
+    #[must_use]
+    pub fn begins_round(&mut self, now: Now) -> bool {
+        let due = self.round_at <= now || self.again_at.is_some_and(|at| at <= now);
+        if due {
+            self.round_at = Now(now.0 + ROUND);
+            self.again_at = self.again_at.filter(|at| *at > now);
+        }
+        due
+    }
+
+    /// What is to be sent because of the time.
+    #[must_use]
+    pub fn tick(&mut self, now: Now) -> Vec<Outgoing> {
+        if now < self.hello_at {
+            return Vec::new();
+        }
+        self.hello_at = Now(now.0 + HELLO);
+        self.say_to_all(&Body::Hello, false)
+    }
+
+    /// When [`FlowSync::tick`] or [`FlowSync::begins_round`] has something to do.
+    #[must_use]
+    pub fn deadline(&self) -> Now {
+        [Some(self.hello_at), Some(self.round_at), self.again_at].into_iter().flatten().min().unwrap_or(self.hello_at)
+    }
+
+    /// Tells all peers that are known of flows.
+    #[must_use]
+    pub fn tell(&mut self, records: &[Record]) -> Vec<Outgoing> {
+        self.counters.told += records.len() as u64;
+        let (mut rest, mut outgoing) = (records, Vec::new());
+        while !rest.is_empty() {
+            // At least one fits.
+            let (these, others) = rest.split_at(message::fitting(rest).max(1));
+            outgoing.extend(self.say_to_all(&Body::Flows(these.to_vec()), true));
+            rest = others;
+        }
+        outgoing
+    }
+
+    fn say_to_all(&mut self, body: &Body, known_alone: bool) -> Vec<Outgoing> {
+        let told = self.peers.iter_mut().filter(|known| !known_alone || known.peer.session().is_some());
+        let say =
+            |known: &mut Known| (known.peer.address, say(&mut known.peer, self.session, None, body.clone(), &self.key));
+        let outgoing: Vec<Outgoing> = told.map(say).collect();
+        self.counters.sent += outgoing.len() as u64;
+        outgoing
+    }
+}
+
+/// Writes a message to a peer, which is `named` if its session is not known.
+fn say(peer: &mut Peer, own: u64, named: Option<u64>, body: Body, key: &Key) -> Vec<u8> {
+    let receiver = named.or(peer.session()).unwrap_or(0);
+    message::encode(&Message { sender: own, receiver, sequence: peer.next_sequence(), body }, key)
+}
+
+#[cfg(test)]
+mod tests;

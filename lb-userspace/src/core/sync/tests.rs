@@ -1,0 +1,148 @@
+//! Two hosts, a network that may lose or repeat, and time by hand.
+
+use super::*;
+use crate::core::config::model::Protocol;
+use crate::core::sync::record::Subject;
+
+const START: Now = Now(Duration::from_secs(1000));
+
+fn address(host: u8) -> IpAddr {
+    [10, 0, 0, host].into()
+}
+
+fn host(session: u64, others: &[u8]) -> FlowSync {
+    let peers = others.iter().map(|host| (format!("c{host}"), address(*host))).collect();
+    FlowSync::new(Key::new(b"of all hosts"), session, peers, START)
+}
+
+fn after(millis: u64) -> Now {
+    Now(START.0 + Duration::from_millis(millis))
+}
+
+fn record(port: u16) -> Record {
+    Record {
+        service: ([10, 0, 0, 100].into(), 80, Protocol::Tcp),
+        subject: Subject::Flow(([192, 0, 2, 1], port).into()),
+        backend: ([10, 0, 0, 1], 8080).into(),
+        closing: false,
+        left: Duration::from_secs(60),
+    }
+}
+
+/// Carries datagrams from one to the other, and their answers back, until nobody has anything to say. What was said of
+/// flows.
+fn carry(mut outgoing: Vec<Outgoing>, from: (u8, &mut FlowSync), to: (u8, &mut FlowSync), now: Now) -> Vec<Record> {
+    let (mut here, mut there) = (from, to);
+    let mut said = Vec::new();
+    while !outgoing.is_empty() {
+        let mut answers = Vec::new();
+        for (destination, datagram) in outgoing {
+            assert_eq!(destination, address(there.0));
+            let (records, answer) = there.1.receive(address(here.0), &datagram, now).unwrap();
+            said.extend(records);
+            answers.extend(answer);
+        }
+        outgoing = answers;
+        std::mem::swap(&mut here, &mut there);
+    }
+    said
+}
+
+/// Two hosts that know each other.
+fn pair() -> (FlowSync, FlowSync) {
+    let (mut a, mut b) = (host(71, &[2]), host(72, &[1]));
+    let hello = a.tick(START);
+    assert_eq!(carry(hello, (1, &mut a), (2, &mut b), START), []);
+    assert!(a.standings(START).all(|peer| peer.is_there()) && b.standings(START).all(|peer| peer.is_there()));
+    (a, b)
+}
+
+#[test]
+fn hosts_get_to_know_each_other_and_are_told_everything() {
+    let (mut a, mut b) = pair();
+    assert!(a.begins_round(START) && b.begins_round(START));
+    assert!(!a.begins_round(START));
+    let told = a.tell(&[record(1), record(2)]);
+    assert_eq!(carry(told, (1, &mut a), (2, &mut b), START), [record(1), record(2)]);
+    assert_eq!((a.counters.told, b.counters.heard, b.counters.ignored), (2, 2, 0));
+}
+
+#[test]
+fn nobody_is_told_of_flows_who_was_not_heard() {
+    let mut a = host(71, &[2, 3]);
+    assert_eq!(a.tick(START).len(), 2);
+    assert_eq!(a.tell(&[record(1)]), []);
+    assert_eq!(a.tick(after(999)), []);
+    assert_eq!(a.tick(after(1000)).len(), 2);
+}
+
+#[test]
+fn a_message_that_is_repeated_or_changed_or_a_strangers_is_ignored() {
+    let (mut a, mut b) = pair();
+    let told = a.tell(&[record(1)]);
+    assert_eq!(carry(told.clone(), (1, &mut a), (2, &mut b), START).len(), 1);
+    let (_, datagram) = &told[0];
+    assert_eq!(b.receive(address(1), datagram, START), Err(Ignored::Replayed));
+    assert_eq!(b.receive(address(9), datagram, START), Err(Ignored::Stranger));
+    let changed: Vec<u8> = datagram.iter().map(|byte| byte ^ 1).collect();
+    assert_eq!(b.receive(address(1), &changed, START), Err(Ignored::Message(MessageError::Foreign)));
+    assert_eq!(b.counters.ignored, 3);
+}
+
+#[test]
+fn what_was_said_to_an_earlier_run_says_nothing_and_the_next_run_is_told_anew() {
+    let (mut a, mut b) = pair();
+    assert!(a.begins_round(START));
+    let old = a.tell(&[record(1)]);
+    let mut next = host(99, &[1]);
+    // What a says to the earlier run is answered, so that a knows of the next one.
+    let now = after(10);
+    assert_eq!(carry(old.clone(), (1, &mut a), (2, &mut next), now), []);
+    assert!(a.begins_round(now), "the next run knows nothing yet");
+    let told = a.tell(&[record(1)]);
+    assert_eq!(carry(told, (1, &mut a), (2, &mut next), now), [record(1)]);
+    let (records, answer) = next.receive(address(1), &old[0].1, now).unwrap();
+    assert_eq!((records, answer), (Vec::new(), None), "answered just now");
+    let stale = b.tick(after(1000));
+    assert_eq!(a.receive(address(2), &stale[0].1, after(1000)), Err(Ignored::Replayed));
+}
+
+#[test]
+fn a_change_is_told_at_once_and_again_and_then_now_and_then() {
+    let (mut a, _) = pair();
+    assert!(a.begins_round(START));
+    a.changed(after(100));
+    let mut rounds = Vec::new();
+    for millis in 100..17_000 {
+        if a.begins_round(after(millis)) {
+            rounds.push(millis);
+        }
+    }
+    assert_eq!(rounds, [100, 1100, 6100, 11_100, 16_100]);
+    let deadline = a.deadline();
+    assert!(deadline <= after(17_000), "hellos are due: {deadline:?}");
+}
+
+#[test]
+fn a_peer_that_falls_silent_is_seen() {
+    let (a, _) = pair();
+    assert!(a.standings(after(3999)).all(|peer| peer.is_there()));
+    assert!(a.standings(after(4000)).all(|peer| !peer.is_there()));
+}
+
+#[test]
+fn whoever_stays_in_the_configuration_stays_known() {
+    let (mut a, _) = pair();
+    a.configure(vec![("c3".to_owned(), address(3)), ("c2".to_owned(), address(2))], START);
+    let there: Vec<(&str, bool)> = a.standings(START).map(|peer| (peer.name, peer.is_there())).collect();
+    assert_eq!(there, [("c3", false), ("c2", true)]);
+}
+
+#[test]
+fn many_records_take_many_messages() {
+    let (mut a, mut b) = pair();
+    let records: Vec<Record> = (0..1000).map(record).collect();
+    let told = a.tell(&records);
+    assert!(told.len() > 10 && told.iter().all(|(_, datagram)| datagram.len() <= message::LONGEST));
+    assert_eq!(carry(told, (1, &mut a), (2, &mut b), START), records);
+}

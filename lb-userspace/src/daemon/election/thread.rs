@@ -1,0 +1,352 @@
+//! The election's loop.
+//!
+//! In: orders of the daemon, datagrams, the monotonic clock. Out: datagrams, leases, announcements, and what the daemon is to
+//! know or asks for. What must hold: what waits is taken in before what is due happens, as silence must not be what was only not read.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::mpsc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd as _, OwnedFd};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+
+use super::Elected;
+use super::complaints::{Complaints, Ignored};
+use super::ledger::Ledger;
+use super::report::{self, GroupReport, Report};
+use super::seat::Seat;
+use crate::core::election::{Action, Datagram, Election as _, Event, Fitness, GroupName, Peer, Role};
+use crate::core::event::Now;
+use crate::core::view::vips::ElectionCounters;
+use crate::core::vrrp::{Member, Vrrp};
+use crate::io::announce;
+use crate::io::jiffies::monotonic;
+use crate::io::vrrp::socket::Socket;
+use crate::tables::lease::Leases;
+
+/// Datagrams that are read of one socket before anything else happens: a flood of them must not stop the clock.
+const BATCH: usize = 64;
+/// Announcements of a VIP in one burst: as many as keepalived sends.
+const ANNOUNCEMENTS: u32 = 5;
+/// Longest sleep, if nothing is due.
+const IDLE: Duration = Duration::from_secs(3600);
+/// Of those of the real-time scheduler the lowest: above everything else, and below what the kernel has there itself.
+const PRIORITY: libc::c_int = 1;
+
+/// What the daemon wants.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Take part in these groups, and no others.
+    Seat(Vec<Seat>),
+    /// Take in what this host is fit for.
+    Judge {
+        /// For this group.
+        group: String,
+        /// To hold it.
+        fitness: Fitness,
+    },
+    /// Let another host hold a group, if this one does.
+    Yield {
+        /// The group.
+        group: String,
+    },
+    /// Say how things stand.
+    Report(oneshot::Sender<Report>),
+    /// Hand everything over and end.
+    Stop,
+}
+
+/// Runs until it is told to stop.
+pub(super) fn run(
+    inbox: &mpsc::Receiver<Order>,
+    bell: &OwnedFd,
+    says: UnboundedSender<Elected>,
+    leases: Leases,
+    host: String,
+) {
+    if let Err(error) = real_time() {
+        tracing::info!("the election runs without real-time priority, a starved host may lose its VIPs: {error}");
+    }
+    let mut election = Thread {
+        host,
+        vrrp: Vrrp::behind(time_of_day()),
+        seats: BTreeMap::new(),
+        sockets: BTreeMap::new(),
+        complaints: Complaints::default(),
+        ledgers: BTreeMap::new(),
+        told: BTreeMap::new(),
+        says,
+        leases,
+    };
+    loop {
+        // Spurious wake-ups do no harm.
+        let _ = rustix::io::read(bell, &mut [0; 8]);
+        for order in inbox.try_iter() {
+            if !election.carry_out(order) {
+                return;
+            }
+        }
+        election.receive();
+        let now = Now(monotonic());
+        if election.vrrp.deadline().is_some_and(|deadline| deadline <= now) {
+            let actions = election.vrrp.handle(Event::Tick, now);
+            election.act(actions);
+        }
+        election.tell();
+        election.wait(bell);
+    }
+}
+
+struct Thread {
+    /// This host.
+    host: String,
+    vrrp: Vrrp,
+    seats: BTreeMap<GroupName, Seat>,
+    /// By interface and whether they are of IPv4.
+    sockets: BTreeMap<(String, bool), Socket>,
+    complaints: Complaints,
+    /// What is remembered of each group.
+    ledgers: BTreeMap<GroupName, Ledger>,
+    /// What the daemon knows of each group: what this host is for it, who holds it, and whether it takes part.
+    told: BTreeMap<GroupName, (Role, Option<IpAddr>, bool)>,
+    says: UnboundedSender<Elected>,
+    leases: Leases,
+}
+
+impl Thread {
+    /// Carries out an order; `false`: it was the last.
+    fn carry_out(&mut self, order: Order) -> bool {
+        let now = Now(monotonic());
+        let actions = match order {
+            Order::Seat(seats) => {
+                self.seat(seats);
+                return true;
+            }
+            Order::Judge { group, fitness } => self.vrrp.handle(Event::Fitness { group: &group, fitness }, now),
+            Order::Yield { group } if self.holds(&group) => self.vrrp.handle(Event::Yield { group: &group }, now),
+            Order::Yield { .. } => return true,
+            Order::Report(answer) => {
+                // Whoever asked may have gone away.
+                let _ = answer.send(self.report(now));
+                return true;
+            }
+            Order::Stop => {
+                let actions = self.vrrp.handle(Event::Stop, now);
+                self.act(actions);
+                return false;
+            }
+        };
+        self.act(actions);
+        true
+    }
+
+    fn seat(&mut self, seats: Vec<Seat>) {
+        let now = Now(monotonic());
+        let inherited = |seat: &Seat| {
+            let ends = seat.vips.iter().map(|(_, index, _)| self.leases.until(*index));
+            ends.min().flatten().map(Now)
+        };
+        let instances = seats.iter().map(|seat| (seat.instance.clone(), inherited(seat))).collect();
+        let actions = self.vrrp.configure(instances, now);
+        // What goes is handed over by the seats that it had.
+        self.act(actions);
+        self.sockets.retain(|(interface, v4), socket| {
+            seats.iter().any(|seat| {
+                seat.link.name == *interface
+                    && seat.instance.rules.own.is_ipv4() == *v4
+                    && socket.is_of(&seat.link, seat.instance.rules.own)
+            })
+        });
+        for seat in &seats {
+            let key = (seat.link.name.clone(), seat.instance.rules.own.is_ipv4());
+            if self.sockets.contains_key(&key) {
+                continue;
+            }
+            match Socket::open(&seat.link, seat.instance.rules.own) {
+                Ok(socket) => drop(self.sockets.insert(key, socket)),
+                Err(error) => tracing::error!("{error}"),
+            }
+        }
+        self.seats = seats.into_iter().map(|seat| (seat.instance.group.clone(), seat)).collect();
+        self.ledgers.retain(|group, _| self.seats.contains_key(group));
+        self.told.retain(|group, _| self.seats.contains_key(group));
+        for group in self.seats.keys() {
+            self.ledgers.entry(group.clone()).or_insert_with(|| Ledger::new(now));
+        }
+    }
+
+    /// Takes in what waits in the sockets.
+    fn receive(&mut self) {
+        let mut actions = Vec::new();
+        for ((interface, _), socket) in &self.sockets {
+            for _ in 0..BATCH {
+                let received = match socket.receive() {
+                    Ok(Some(received)) => received,
+                    Ok(None) => break,
+                    // The interface is down: its carrier is another one's to watch.
+                    Err(error) => {
+                        tracing::debug!("receiving on {interface}: {error}");
+                        break;
+                    }
+                };
+                let now = monotonic();
+                let datagram = Datagram {
+                    interface,
+                    source: received.source,
+                    destination: received.destination,
+                    at: Now(now.saturating_sub(received.age)),
+                    hops: received.hops,
+                    payload: &received.payload,
+                };
+                actions.extend(self.vrrp.handle(Event::Message(datagram), Now(now)));
+            }
+        }
+        self.act(actions);
+    }
+
+    /// Sleeps until something waits or is due.
+    fn wait(&self, bell: &OwnedFd) {
+        let now = monotonic();
+        let forgets = self.vrrp.members().iter().filter_map(|member| member.forgets_at(Now(now)));
+        let due = self.vrrp.deadline().into_iter().chain(forgets).min();
+        let due = due.map_or(IDLE, |Now(deadline)| deadline.saturating_sub(now));
+        let timeout = Timespec { tv_sec: due.as_secs() as i64, tv_nsec: due.subsec_nanos().into() };
+        let sockets = self.sockets.values().map(rustix::fd::AsFd::as_fd);
+        let mut polled: Vec<PollFd<'_>> =
+            sockets.chain([bell.as_fd()]).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        // Whatever woke it up, the loop looks at everything.
+        let _ = poll(&mut polled, Some(&timeout));
+    }
+
+    fn act(&mut self, actions: Vec<Action>) {
+        let mut unsent: BTreeMap<GroupName, String> = BTreeMap::new();
+        for action in actions {
+            match action {
+                Action::Send { group, destination, payload } => {
+                    let sent = self.send(&group, destination, &payload);
+                    self.count(&group, |counters| match sent {
+                        Ok(()) => counters.adverts_sent += 1,
+                        Err(_) => counters.send_errors += 1,
+                    });
+                    if let Err(error) = sent {
+                        unsent.insert(group, error.to_string());
+                    }
+                }
+                Action::Lease { group, until: Now(until) } if !unsent.contains_key(&group) => {
+                    self.each_vip(&group, |leases, vip| leases.extend(vip, until));
+                }
+                Action::Lease { .. } => {}
+                Action::Release { group } => self.each_vip(&group, Leases::end),
+                Action::Announce { group } if !unsent.contains_key(&group) => {
+                    self.announce(&group);
+                    self.count(&group, |counters| counters.announcements += 1);
+                }
+                Action::Announce { .. } => {}
+                Action::Changed { group, role, why } => {
+                    tracing::info!(group = &*group, role = role.name(), why, "this host's role has changed");
+                    // A clock before 1970 is nobody's.
+                    let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                    if let Some(ledger) = self.ledgers.get_mut(&group) {
+                        ledger.change(role, why, Now(monotonic()), date);
+                    }
+                }
+                Action::Ignored { group, source, kind, why } => {
+                    if let Some(group) = &group {
+                        self.count(group, |counters| counters.adverts_ignored += 1);
+                    }
+                    let ignored = Ignored { group, source, kind, why };
+                    if self.complaints.take(&ignored, Now(monotonic())) {
+                        let (group, why) = (ignored.group.as_deref().unwrap_or("-"), &ignored.why);
+                        tracing::warn!(group, "a VRRP message from {source} is ignored: {why}");
+                    }
+                }
+            }
+        }
+        for (group, why) in unsent {
+            let actions = self.vrrp.handle(Event::Unsent { group: &group, why }, Now(monotonic()));
+            self.act(actions);
+        }
+    }
+
+    fn send(&self, group: &GroupName, destination: IpAddr, payload: &[u8]) -> io::Result<()> {
+        let socket = self
+            .seats
+            .get(group)
+            .and_then(|seat| self.sockets.get(&(seat.link.name.clone(), seat.instance.rules.own.is_ipv4())));
+        match socket {
+            Some(socket) => socket.send(payload, destination),
+            None => Err(io::Error::new(io::ErrorKind::NotConnected, "there is no socket")),
+        }
+    }
+
+    fn each_vip(&self, group: &GroupName, act: impl Fn(&Leases, u16)) {
+        let vips = self.seats.get(group).into_iter().flat_map(|seat| &seat.vips);
+        vips.for_each(|(_, index, _)| act(&self.leases, *index));
+    }
+
+    fn announce(&self, group: &GroupName) {
+        for (vip, _, carrier) in self.seats.get(group).into_iter().flat_map(|seat| &seat.vips) {
+            if let Err(error) = announce::announce(carrier, *vip, ANNOUNCEMENTS) {
+                tracing::error!("{error}");
+            }
+        }
+    }
+
+    fn holds(&self, group: &str) -> bool {
+        self.vrrp.members().iter().any(|it| *it.instance.group == *group && it.router.role() == Role::Holder)
+    }
+
+    fn count(&mut self, group: &GroupName, count: impl FnOnce(&mut ElectionCounters)) {
+        if let Some(ledger) = self.ledgers.get_mut(group) {
+            count(&mut ledger.counters);
+        }
+    }
+
+    fn report(&self, now: Now) -> Report {
+        let group = |member: &Member| {
+            let group = &member.instance.group;
+            Some(GroupReport::of(member, self.seats.get(group)?, self.ledgers.get(group)?, &self.host, now))
+        };
+        Report { groups: self.vrrp.members().iter().filter_map(group).collect(), ignored: self.complaints.view(now) }
+    }
+
+    /// Tells the daemon what is new.
+    fn tell(&mut self) {
+        let now = Now(monotonic());
+        for member in self.vrrp.members() {
+            let (group, role) = (&member.instance.group, member.router.role());
+            let from = member.holder(now).map(|heard| heard.from);
+            let begun = member.router.has_begun();
+            if self.told.insert(group.clone(), (role, from, begun)) == Some((role, from, begun)) {
+                continue;
+            }
+            let (Some(seat), Some(ledger)) = (self.seats.get(group), self.ledgers.get(group)) else { continue };
+            let why = report::why(member, ledger);
+            let holder = from.map(|address| {
+                let known = seat.hosts.iter().find(|(known, _)| *known == address);
+                Peer { address, name: known.map(|(_, name)| name.clone()) }
+            });
+            // The daemon is stopping: nobody waits for it.
+            let _ = self.says.send(Elected { group: group.to_string(), role, why, holder, begun });
+        }
+    }
+}
+
+/// In nanoseconds: what is sealed later has a higher number, in another run, too.
+fn time_of_day() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_nanos() as u64
+}
+
+/// Has the calling thread run before everything that has no real-time priority.
+fn real_time() -> io::Result<()> {
+    let parameters = libc::sched_param { sched_priority: PRIORITY };
+    let policy = libc::SCHED_RR | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: the parameters are readable; 0 is the calling thread.
+    let set = unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) };
+    if set < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

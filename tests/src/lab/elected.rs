@@ -1,0 +1,60 @@
+//! A cluster that elects who holds its VIP, and the service on hosts that stay alive while others get into trouble.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::cluster::{BACKEND_PORT, Cluster, HOLDER, SERVICE_PORT};
+use super::config::ConfigText;
+use super::family::Family;
+use super::realtime;
+use super::topology::Lab;
+use super::wait::wait_until;
+
+/// Hosts that the service runs on: not the one that is elected first, whose agent may end with its pivotd.
+pub const ALIVE: [&str; 2] = ["c2", "c3"];
+
+/// What pivotd logs when its host becomes the holder.
+const PROMOTED: &str = "role=\"holder\"";
+
+impl Cluster {
+    /// Three controllers that elect the holder with adverts this far apart; returns once c1, the best of them, is elected.
+    pub fn elected(family: Family, advert: Duration) -> Result<Self> {
+        let lab = Lab::new()?;
+        let mut config = ConfigText::new(&lab, HOLDER)
+            .of(family)
+            .service("web", SERVICE_PORT, BACKEND_PORT, &ALIVE)
+            .elected(&format!("advert = \"{}ms\"", advert.as_millis()));
+        for service in &mut config.services {
+            // They are well: on a busy machine a check may think otherwise.
+            service.check = "{ type = \"none\" }".to_owned();
+        }
+        let cluster = Self::start(lab, config, |host| {
+            let server = host.serve_http(BACKEND_PORT)?;
+            realtime::raise(&server)?;
+            Ok(server)
+        })?;
+        cluster.await_sole_holder(HOLDER)?;
+        Ok(cluster)
+    }
+
+    /// Waits until this host says that it holds the VIPs, and all others that they do not.
+    pub fn await_sole_holder(&self, host: &str) -> Result<()> {
+        wait_until(Duration::from_secs(20), &format!("{host} alone to hold the VIP"), || {
+            let mut holders = Vec::new();
+            for (name, daemon) in &self.daemons {
+                let status = daemon.status().map_err(|error| format!("{error:#}"))?;
+                if status.vips.iter().any(|vip| vip.held) {
+                    holders.push(name);
+                }
+            }
+            if holders == [host] { Ok(()) } else { Err(format!("{holders:?}")) }
+        })
+    }
+
+    /// How often a host has become the holder so far, by the logs of all pivotds.
+    pub fn promotions(&self) -> Result<usize> {
+        let of = |host: &String| Ok(self.lab.pivotd_log(host)?.matches(PROMOTED).count());
+        self.daemons.keys().map(of).sum()
+    }
+}

@@ -1,0 +1,169 @@
+//! Established connections go on when the VIP moves.
+//!
+//! The holder has no backend of its own here: what dies with a host is not what is asked.
+
+use std::time::Duration;
+
+use lb_userspace::core::view::SyncView;
+use pivot_tests::lab::cluster::{BACKEND_PORT, SERVICE_PORT};
+use pivot_tests::lab::config::ConfigText;
+use pivot_tests::lab::talk::{Talk, Talks};
+use pivot_tests::lab::{Cluster, Family, Lab, Topology, wait_until};
+
+const CONNECTIONS: u64 = 200;
+/// Ten adverts in a second: a holder is missed after 360 ms at most.
+const FAST: &str = "advert = \"100ms\"";
+/// What a byte may take that was sent into the outage: TCP sends it again after 200, 600 and 1,400 ms, and the first of these
+/// that falls behind the outage arrives.
+const LONGEST: Duration = Duration::from_millis(700);
+
+/// Four controllers, of which the first holds the VIP, and a service on the others.
+struct Scene {
+    cluster: Cluster,
+    family: Family,
+}
+
+/// How the holder dies.
+#[derive(Debug, Clone, Copy)]
+enum Death {
+    Process,
+    Link,
+    Both,
+}
+
+impl Scene {
+    fn build(family: Family) -> Self {
+        let lab = Lab::build(Topology { hosts: 4, ..Topology::default() }).unwrap();
+        let config = config(&lab, family, &["c2", "c3"]);
+        let cluster = Cluster::start(lab, config, |host| host.serve_stream(BACKEND_PORT)).unwrap();
+        cluster.await_holder("c1").unwrap();
+        cluster.daemons.values().for_each(|daemon| daemon.await_all_up().unwrap());
+        Self { cluster, family }
+    }
+
+    fn talk(&self) -> Talks {
+        self.cluster.client().talk(self.cluster.vip(), CONNECTIONS).unwrap()
+    }
+
+    /// Changes the backends, on every host whose pivotd runs at once.
+    fn reload(&mut self, backends: &[&str]) {
+        let config = config(&self.cluster.lab, self.family, backends);
+        for daemon in self.cluster.daemons.values_mut() {
+            daemon.write_config(&config).unwrap();
+            if daemon.process().ended().unwrap().is_some() {
+                continue;
+            }
+            let output = daemon.pivot(&["reload"]).unwrap();
+            assert!(output.status.success(), "{output:?}");
+            daemon.await_all_up().unwrap();
+        }
+    }
+
+    /// Rounds through the flow table that the holder has finished.
+    fn rounds(&self) -> u64 {
+        self.sync("c1").rounds
+    }
+
+    /// Waits until the holder has told of all exceptions in a round that began after it had finished this many, and the others
+    /// have heard.
+    fn await_told(&self, rounds: u64) {
+        wait_until(Duration::from_secs(20), "flows to be told", || {
+            // One may have been under way, and ended since.
+            let (told, heard) = (self.sync("c1"), ["c2", "c3", "c4"].map(|host| self.sync(host).flows_heard));
+            let all = told.flows_told > 0 && heard.iter().all(|heard| *heard >= told.flows_told);
+            if told.rounds >= rounds + 2 && all { Ok(()) } else { Err(format!("{told:?}, heard {heard:?}")) }
+        })
+        .unwrap();
+    }
+
+    fn sync(&self, host: &str) -> SyncView {
+        self.cluster.daemons[host].status().unwrap().sync.unwrap()
+    }
+
+    fn kill(&mut self, death: Death) {
+        if !matches!(death, Death::Link) {
+            self.cluster.daemon_mut("c1").kill9().unwrap();
+        }
+        if !matches!(death, Death::Process) {
+            self.cluster.lab.set_link("c1", false).unwrap();
+        }
+    }
+}
+
+fn config(lab: &Lab, family: Family, backends: &[&str]) -> ConfigText {
+    ConfigText::new(lab, "c1").elected(FAST).of(family).service("talk", SERVICE_PORT, BACKEND_PORT, backends)
+}
+
+/// None broke, none waited for long, and all that went on before did so after.
+fn assert_all_went_on(talks: Talks) {
+    let so_far = talks.exchanged();
+    wait_until(Duration::from_secs(10), "bytes on all connections", || match talks.exchanged() - so_far {
+        more if more >= 10 * CONNECTIONS => Ok(()),
+        more => Err(format!("{more} bytes, {} broken", talks.broken())),
+    })
+    .unwrap();
+    let talks = talks.stop().unwrap();
+    let broken: Vec<&Talk> = talks.iter().filter(|talk| talk.broken.is_some()).collect();
+    assert!(broken.is_empty(), "{} of {} broke: {:?}", broken.len(), talks.len(), broken.first());
+    let longest = talks.iter().map(|talk| talk.longest).max().unwrap();
+    eprintln!("{} connections went on, the longest silence was {} ms", talks.len(), longest.as_millis());
+    assert!(longest < LONGEST, "a byte took {longest:?}");
+}
+
+fn they_survive(death: Death, family: Family) {
+    let mut scene = Scene::build(family);
+    let talks = scene.talk();
+    scene.kill(death);
+    assert_all_went_on(talks);
+    assert!(!scene.cluster.holders().is_empty());
+}
+
+#[test]
+fn connections_survive_the_death_of_the_holders_process() {
+    they_survive(Death::Process, Family::V4);
+}
+
+#[test]
+fn connections_survive_the_death_of_the_holders_link() {
+    they_survive(Death::Link, Family::V4);
+}
+
+#[test]
+fn connections_over_ipv6_survive_the_death_of_the_holders_process_and_link() {
+    they_survive(Death::Both, Family::V6);
+}
+
+/// Flows whose backend is not what today's table says.
+fn they_survive_after_a_change(family: Family) {
+    let mut scene = Scene::build(family);
+    let talks = scene.talk();
+    scene.reload(&["c4", "c3", "c2"]);
+    scene.await_told(scene.rounds());
+    scene.kill(Death::Both);
+    assert_all_went_on(talks);
+}
+
+#[test]
+fn connections_survive_though_the_table_changed_before() {
+    they_survive_after_a_change(Family::V4);
+}
+
+#[test]
+fn connections_over_ipv6_survive_though_the_table_changed_before() {
+    they_survive_after_a_change(Family::V6);
+}
+
+/// Whoever comes back has missed a change, and flows that began meanwhile.
+#[test]
+fn connections_survive_the_return_of_the_best_host() {
+    let mut scene = Scene::build(Family::V4);
+    let early = scene.talk();
+    scene.cluster.daemon_mut("c1").kill9().unwrap();
+    scene.cluster.await_holder("c2").unwrap();
+    let late = scene.talk();
+    scene.reload(&["c4", "c3", "c2"]);
+    scene.cluster.daemon_mut("c1").restart().unwrap();
+    scene.cluster.await_holder("c1").unwrap();
+    assert_all_went_on(early);
+    assert_all_went_on(late);
+}

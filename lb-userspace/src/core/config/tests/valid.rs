@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::model::{CheckKind, Holder, Mode, Protocol, TableSizes};
-use super::{EXAMPLE, edited, valid};
+use super::{EXAMPLE, edited, edited_in, valid};
 
 #[test]
 fn the_example_means_what_it_says() {
@@ -133,11 +133,17 @@ fn the_documented_sizes_are_the_defaults() {
 #[test]
 fn the_documented_files_are_valid() {
     let document = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md"));
-    let files: Vec<&str> = document.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(files.len(), 3);
+    let blocks = document.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let (files, parts): (Vec<&str>, Vec<&str>) = blocks.partition(|block| block.contains("host = ["));
+    assert_eq!((files.len(), parts.len()), (3, 2));
     assert_eq!(valid(files[0]).services.len(), 3);
     let both = valid(files[1]);
     assert_eq!(both.services[1].backends[1].address.to_string(), "fd00::12");
     assert_eq!(both.services[3].check.kind, CheckKind::None);
     assert_eq!(valid(files[2]).services[0].backends[1].name, "big");
+    // A group, and more of its keys.
+    let group = format!("{}[[vip]]", parts.concat());
+    let elected = edited_in(&edited_in(EXAMPLE, "[[vip]]", &group), "holder = \"c1\"\n", "group = \"control\"\n");
+    let group = &valid(&elected).groups[0];
+    assert_eq!((group.track.len(), group.hooks.on_holder.len()), (3, 2));
 }

@@ -28,6 +28,11 @@ pub trait Election {
     /// When an [`Event::Tick`] is wanted; `None` if time alone changes nothing.
     #[must_use]
     fn deadline(&self) -> Option<Now>;
+
+    /// Since when this host may lack what others know, as it took no part or hung: until an [`Event::CaughtUp`] says that it does
+    /// not, it leaves alone whoever holds the group. `None`: it lacks nothing.
+    #[must_use]
+    fn behind_since(&self, group: &str) -> Option<Now>;
 }
 
 /// What can change who holds what.
@@ -41,6 +46,13 @@ pub enum Event<'a> {
         group: &'a str,
         /// To hold it.
         fitness: Fitness,
+    },
+    /// This host has caught up with what it missed before then: see [`Election::behind_since`].
+    CaughtUp {
+        /// For this group.
+        group: &'a str,
+        /// Since when it had been behind.
+        since: Now,
     },
     /// The operator wants this host to let another one hold a group.
     Yield {

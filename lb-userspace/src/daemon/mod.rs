@@ -3,6 +3,7 @@
 //! - [`start`]: what is checked before anything is touched, and the taking over of what an earlier pivotd left.
 //! - [`execute`]: commands to the adapters; [`segments`]: interfaces as they come and go; [`ways`]: what leads to backends.
 //! - [`election`]: who holds the VIPs, on a thread of its own; [`groups`]: what that is told of the configuration and this host.
+//! - [`behind`]: what this host is to learn before it takes over from another one.
 //! - [`tracking`]: what this host is fit for; [`hooks`]: what it runs when it becomes something else.
 //! - [`sync`]: what other controllers are told of flows, and tell. [`told`]: what strangers say is told once.
 //! - [`fill`]: how full the flow table is.
@@ -10,6 +11,7 @@
 //! - [`error`]: why pivotd ends, and its exit codes.
 
 pub mod answer;
+mod behind;
 mod election;
 pub mod error;
 pub mod execute;
@@ -43,6 +45,7 @@ use crate::io::instance::Instance;
 use crate::io::netlink::{Change, Neighbour};
 use crate::tables::occupancy::{self, Occupancy};
 
+use self::behind::Behind;
 use self::election::seat::Seat;
 use self::election::{Elected, Elections};
 use self::error::DaemonError;
@@ -87,6 +90,7 @@ pub struct Daemon {
     elections: Option<Elections>,
     /// The groups that it knows of.
     seats: Vec<Seat>,
+    behind: Behind,
     /// What this host is judged by.
     tracking: Tracking,
     hooks: Hooks,
@@ -129,7 +133,8 @@ impl Daemon {
         arrange.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tracing::info!(host = self.host, instance = self.options.instance, adopted = self.adopted, "pivotd is ready");
         loop {
-            let wake = self.controller.deadline().map(|Now(at)| tokio::time::Instant::from_std(self.began + at));
+            let due = self.controller.deadline().into_iter().chain(self.behind.deadline()).min();
+            let wake = due.map(|Now(at)| tokio::time::Instant::from_std(self.began + at));
             let event = tokio::select! {
                 biased;
                 _ = terminate.recv() => break,
@@ -170,6 +175,7 @@ impl Daemon {
                 }
                 () = sync::ready(self.syncer.as_ref(), self.began) => {
                     self.sync_flows();
+                    self.catch_up();
                     continue;
                 }
                 _ = arrange.tick() => {
@@ -186,6 +192,7 @@ impl Daemon {
             self.executor.execute_all(commands).await;
             self.judge();
             self.notice_flows();
+            self.catch_up();
         }
         drop(stop);
         // A server that panicked has nothing to stop.
@@ -196,7 +203,7 @@ impl Daemon {
     /// Takes in what the election said: hooks run when addresses have followed.
     async fn take_in(&mut self, elected: Elected) {
         self.note(&elected);
-        let Elected { group, role, why, holder, begun } = elected;
+        let Elected { group, role, why, holder, begun, behind } = elected;
         let event = Event::Elected { group: group.clone(), role, holder };
         let commands = self.controller.handle(event, self.now());
         self.executor.execute_all(commands).await;
@@ -204,6 +211,7 @@ impl Daemon {
         if begun {
             self.run_hooks(&group, role, &why);
         }
+        self.fall_behind(&group, behind).await;
     }
 
     /// Walks through the flow table beside everything else: that may take tens of milliseconds.

@@ -12,6 +12,7 @@ use std::time::Instant;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 
+use super::behind::Behind;
 use super::error::DaemonError;
 use super::execute::Executor;
 use super::fill::Fill;
@@ -89,6 +90,7 @@ pub async fn start(options: Options) -> Result<Daemon, DaemonError> {
         fill: Fill::default(),
         elections: None,
         seats: Vec::new(),
+        behind: Behind::default(),
         tracking: Tracking::default(),
         hooks,
         syncer: None,

@@ -122,12 +122,14 @@ impl Syncer {
                     break false;
                 }
             };
+            let told = self.sync.tell(&found);
+            self.outbox.extend(told);
             if over {
                 self.walk = None;
                 self.rounds += 1;
+                let ends = self.sync.end_round();
+                self.outbox.extend(ends);
             }
-            let told = self.sync.tell(&found);
-            self.outbox.extend(told);
         }
         self.send();
     }
@@ -178,6 +180,16 @@ impl Syncer {
             }
             self.outbox.pop_front();
         }
+    }
+
+    /// Has all others tell what they know.
+    pub(super) fn ask(&mut self, now: Now) {
+        self.sync.ask(now);
+    }
+
+    /// Whether everyone who is there has told everything since then, and this host has taken it in; if not, what is waited for.
+    pub(super) fn is_told_since(&self, since: Now, now: Now) -> Result<(), String> {
+        self.sync.is_told_since(since, now).map_err(|host| format!("what flows {host} has seen"))
     }
 
     /// Takes in that tables or VIPs have changed.

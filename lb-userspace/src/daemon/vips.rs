@@ -215,6 +215,7 @@ impl Daemon {
             since_s: report.map_or_else(|| self.began.elapsed(), |it| it.since).as_secs(),
             held_back: self.holds.has(&group.name),
             yielded: report.is_some_and(|it| it.yielded),
+            learns: self.behind.of(&group.name).map(str::to_owned),
             holder: report.and_then(|it| it.holder.clone()),
             priority: report.map_or(configured_priority, |it| it.priority),
             configured_priority,

@@ -70,6 +70,10 @@ impl Play {
                 self.step(at, title, Event::Fitness { group, fitness });
             }
             "unsent" => self.step(at, title, Event::Unsent { group, why: "Network is down".to_owned() }),
+            "caught-up" => {
+                let since = Now(duration(options.get("since").copied().unwrap_or_default())?);
+                self.step(at, title, Event::CaughtUp { group, since });
+            }
             "yield" => self.step(at, title, Event::Yield { group }),
             "stop" => self.step(at, title, Event::Stop),
             "hear" => self.hear(at, title, &options)?,
@@ -166,6 +170,7 @@ fn instance(line: &str) -> Result<(Instance, Option<Now>), String> {
         interval,
         preempt: option(&options, "preempt", true)?,
         preempt_delay: time("preempt_delay", Duration::ZERO)?,
+        catches_up: option(&options, "catches_up", false)?,
         lease: time("lease", interval * 5 / 2)?,
         own,
         announce_again: time("announce_again", Duration::from_secs(5))?,

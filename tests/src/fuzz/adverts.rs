@@ -210,6 +210,7 @@ fn instances() -> Vec<Instance> {
             interval: INTERVAL,
             preempt: vrid.is_multiple_of(2),
             preempt_delay: Duration::ZERO,
+            catches_up: false,
             lease: LEASE,
             own,
             announce_again: Duration::from_secs(5),

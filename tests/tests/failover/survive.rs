@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use lb_userspace::core::view::SyncView;
+use lb_userspace::core::view::{BackendState, SyncView};
 use pivot_tests::lab::cluster::{BACKEND_PORT, SERVICE_PORT};
 use pivot_tests::lab::config::ConfigText;
 use pivot_tests::lab::talk::{Talk, Talks};
-use pivot_tests::lab::{Cluster, Family, Lab, Topology, wait_until};
+use pivot_tests::lab::{Cluster, Family, Lab, Pivotd, Topology, wait_until};
 
 const CONNECTIONS: u64 = 200;
 /// Ten adverts in a second: a holder is missed after 360 ms at most.
@@ -90,6 +90,19 @@ impl Scene {
     }
 }
 
+/// Every backend is down, as this host sees it.
+fn all_down(daemon: &Pivotd) -> Result<(), String> {
+    let states: Vec<BackendState> = daemon
+        .status()
+        .map_err(|error| error.to_string())?
+        .services
+        .iter()
+        .flat_map(|it| &it.backends)
+        .map(|it| it.state)
+        .collect();
+    if states.iter().all(|state| *state == BackendState::Down) { Ok(()) } else { Err(format!("{states:?}")) }
+}
+
 fn config(lab: &Lab, family: Family, backends: &[&str]) -> ConfigText {
     ConfigText::new(lab, "c1").elected(FAST).of(family).service("talk", SERVICE_PORT, BACKEND_PORT, backends)
 }
@@ -166,4 +179,18 @@ fn connections_survive_the_return_of_the_best_host() {
     scene.cluster.await_holder("c1").unwrap();
     assert_all_went_on(early);
     assert_all_went_on(late);
+}
+
+/// Whoever was cut off has seen every backend fail.
+#[test]
+fn connections_survive_the_return_of_the_best_hosts_link() {
+    let scene = Scene::build(Family::V4);
+    let talks = scene.talk();
+    scene.cluster.lab.set_link("c1", false).unwrap();
+    scene.cluster.await_holder("c2").unwrap();
+    wait_until(Duration::from_secs(30), "backends that c1 takes for dead", || all_down(&scene.cluster.daemons["c1"]))
+        .unwrap();
+    scene.cluster.lab.set_link("c1", true).unwrap();
+    scene.cluster.await_holder("c1").unwrap();
+    assert_all_went_on(talks);
 }

@@ -91,10 +91,16 @@ fn priority(group: &GroupView) -> Cell {
     if priority != configured_priority {
         let _ = write!(text, " (configured: {configured_priority})");
     }
-    if !group.yielded {
-        return text.into();
+    match &group.learns {
+        _ if group.yielded => {
+            Cell::new(Tone::Notable, text + "; it handed over, and takes over only from a host that is gone")
+        }
+        Some(what) => Cell::new(
+            Tone::Notable,
+            format!("{text}; until it knows {what} it takes over only from a host that is gone"),
+        ),
+        None => text.into(),
     }
-    Cell::new(Tone::Notable, text + "; it handed over, and takes over only from a host that is gone")
 }
 
 /// `c2 (240), c3 (230)`, the next one first.

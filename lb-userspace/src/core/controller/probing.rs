@@ -4,7 +4,7 @@
 //! heard of counts as failed after twice its timeout. An answer counts only if it is to the check in flight: late ones, and
 //! those for backends that are gone, change nothing.
 
-use super::pool::Probing;
+use super::pool::{Probing, first_check};
 use super::{Controller, Slot};
 use crate::core::command::{Command, Level};
 use crate::core::config::model::Protocol;
@@ -29,6 +29,16 @@ impl Controller {
             return probes;
         }
         self.publish().into_iter().chain(logs).chain(probes).collect()
+    }
+
+    /// Has every backend checked soon; checks under way may be from before whatever happened, and do not count.
+    pub(super) fn recheck(&mut self, now: Now) -> Vec<Command> {
+        for slot in self.index.values().copied().collect::<Vec<_>>() {
+            // Those without a check stay so.
+            let probing = first_check(&self.pools[slot.0].service.check, &mut self.jitter, now);
+            self.set_probing(slot, probing);
+        }
+        Vec::new()
     }
 
     /// Takes in the end of a check.
@@ -58,7 +68,7 @@ impl Controller {
         let (member, check) = (&pool.members[slot.1], &pool.service.check);
         let (kind, timeout) = (check.kind.clone(), check.timeout);
         let command = Command::Probe { backend: member.key.clone(), id, target: member.target, kind, timeout };
-        self.set_probing(slot, Probing::InFlight { id, give_up: Now(now.0 + timeout * 2) });
+        self.set_probing(slot, Probing::InFlight { id, began: now, give_up: Now(now.0 + timeout * 2) });
         command
     }
 
@@ -73,6 +83,9 @@ impl Controller {
         let (health, transition) = health::step(member.health, check, passed);
         member.health = health;
         member.last_check = Some(outcome);
+        if let Probing::InFlight { began, .. } = member.probing {
+            member.checked = Some(began);
+        }
         member.changed_from(before, check, now);
         let pause = self.jitter.around(health.pause(check));
         self.set_probing(slot, Probing::Due(Now(now.0 + pause)));

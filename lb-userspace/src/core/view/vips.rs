@@ -46,6 +46,8 @@ pub struct GroupView {
     pub held_back: bool,
     /// Whether its operator had it yield: it takes over only from a host that is gone.
     pub yielded: bool,
+    /// What it is to learn before it takes over from a host that is there; `None`: nothing.
+    pub learns: Option<String>,
     /// Host that holds it, if it is known; an address if that is of no host of the configuration.
     pub holder: Option<String>,
     /// This host's priority now.

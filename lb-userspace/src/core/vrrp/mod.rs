@@ -187,6 +187,7 @@ impl Election for Vrrp {
         match event {
             Event::Message(datagram) => self.message(&datagram, now),
             Event::Fitness { group, fitness } => self.one(group, Input::Fitness(fitness), now),
+            Event::CaughtUp { group, since } => self.one(group, Input::CaughtUp(since), now),
             Event::Yield { group } => self.one(group, Input::Yield, now),
             Event::Unsent { group, why } => self.one(group, Input::Unsent(why), now),
             Event::Tick => self.all(&Input::Tick, now),
@@ -196,6 +197,10 @@ impl Election for Vrrp {
 
     fn deadline(&self) -> Option<Now> {
         self.members.iter().filter_map(|member| member.router.deadline()).min()
+    }
+
+    fn behind_since(&self, group: &str) -> Option<Now> {
+        self.members.iter().find(|member| *member.instance.group == *group)?.router.behind()
     }
 }
 

@@ -13,6 +13,8 @@
 //!   and need not wait for its skew; its claim is half as long, as it has hardly a rival.
 //! - *Old stories*: a host that hung reads what others said meanwhile. That counts from when it arrived, and a resignation
 //!   that is old makes no successor; nor does a host that is late take over before it has listened again.
+//! - *Behind*: a host that took no part for a while, or hung, lacks what others learnt meanwhile. Until it has caught up it
+//!   leaves alone whoever holds them, as if it did not preempt; if nobody does, it is better than none.
 //! - A host that was told to yield does not take over again from one that is there, as if it did not preempt.
 //! - A lease that an earlier pivotd of this host left behind, and that still runs, is taken over.
 //!
@@ -38,6 +40,8 @@ pub enum Input {
     Heard(Heard),
     /// What this host is fit for.
     Fitness(Fitness),
+    /// What this host missed before then it knows now.
+    CaughtUp(Now),
     /// Let another router hold the addresses.
     Yield,
     /// A message could not be sent, and why.
@@ -117,6 +121,8 @@ pub struct Router {
     begun: bool,
     /// Told to yield, and not the holder since.
     yielded: bool,
+    /// Since when this host may lack what others know.
+    behind: Option<Now>,
     /// The end of the lease that an earlier pivotd had, until this one has begun.
     inherited: Option<Now>,
     state: State,
@@ -128,7 +134,7 @@ impl Router {
     #[must_use]
     pub fn new(rules: Rules, inherited: Option<Now>) -> Self {
         let state = State::Fault("it has not begun".to_owned());
-        Self { priority: rules.priority, rules, begun: false, yielded: false, inherited, state }
+        Self { priority: rules.priority, rules, begun: false, yielded: false, behind: None, inherited, state }
     }
 
     /// Goes by other rules from now on: what is due is due as it was.
@@ -172,6 +178,12 @@ impl Router {
         self.yielded
     }
 
+    /// Since when this host may lack what others know: until it has caught up, it leaves alone whoever holds the addresses.
+    #[must_use]
+    pub fn behind(&self) -> Option<Now> {
+        self.behind
+    }
+
     /// When an [`Input::Tick`] is wanted.
     #[must_use]
     pub fn deadline(&self) -> Option<Now> {
@@ -193,6 +205,7 @@ impl Router {
         match input {
             Input::Heard(heard) => self.heard(heard, now, &mut outputs),
             Input::Fitness(fitness) => self.fitness(fitness, now, &mut outputs),
+            Input::CaughtUp(since) => self.caught_up(since, now, &mut outputs),
             Input::Yield => self.yield_to_others(now, &mut outputs),
             Input::Unsent(why) => self.unsent(&why, now, &mut outputs),
             Input::Tick => self.tick(now, &mut outputs),
@@ -209,6 +222,7 @@ impl Router {
             return;
         }
         let late = now.0 - until.0 + self.rules.lease;
+        self.fall_behind(now);
         outputs.push(Output::Release);
         self.back(
             None,
@@ -235,7 +249,7 @@ impl Router {
                 *patient_until = worse.then(|| patient_until.unwrap_or(after(now, self.rules.preempt_delay)));
                 let patient = patient_until.is_some_and(|until| now < until);
                 *holder = Some(heard);
-                *heeded = !worse || !self.rules.preempt || self.yielded || patient;
+                *heeded = !worse || !self.rules.preempt || self.yielded || self.behind.is_some() || patient;
                 if *heeded {
                     *down_at = after(heard.at, self.rules.master_down(self.priority, &heard));
                 }
@@ -310,14 +324,35 @@ impl Router {
                         self.take("an earlier pivotd of this host held them".to_owned(), now, outputs);
                     }
                     // 6.4.1 (105): the owner waits for nobody, all others listen first.
-                    State::Fault(_) if self.priority == OWNER => {
+                    State::Fault(_) if self.priority == OWNER && !self.rules.catches_up => {
                         self.claim("this host owns the addresses".to_owned(), None, self.rules.claim(), now, outputs);
                     }
-                    State::Fault(_) => self.back(None, "this host is fit".to_owned(), now, outputs),
+                    State::Fault(_) => {
+                        self.fall_behind(now);
+                        self.back(None, "this host is fit".to_owned(), now, outputs);
+                    }
                     // As the holder hears of it with the next message, a backup goes by it from the next one on.
                     State::Backup { .. } | State::Claim { .. } | State::Holder { .. } => {}
                 }
             }
+        }
+    }
+
+    fn fall_behind(&mut self, now: Now) {
+        if self.rules.catches_up {
+            self.behind = Some(now);
+        }
+    }
+
+    fn caught_up(&mut self, since: Now, now: Now, outputs: &mut Vec<Output>) {
+        if self.behind.is_none_or(|behind| behind > since) {
+            return;
+        }
+        self.behind = None;
+        // What it would have done when it became fit.
+        if let (State::Backup { holder, .. }, OWNER) = (&self.state, self.priority) {
+            let preempts = holder.filter(|holder| self.rules.is_rival(holder));
+            self.claim("this host owns the addresses".to_owned(), preempts, self.rules.claim(), now, outputs);
         }
     }
 
@@ -421,7 +456,7 @@ impl Router {
 
     /// Becomes the holder.
     fn take(&mut self, why: String, now: Now, outputs: &mut Vec<Output>) {
-        self.yielded = false;
+        (self.yielded, self.behind) = (false, None);
         self.state = State::Holder {
             advertise_at: now,
             until: now,

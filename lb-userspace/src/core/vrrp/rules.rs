@@ -29,6 +29,8 @@ pub struct Rules {
     pub preempt: bool,
     /// For how long it does not.
     pub preempt_delay: Duration,
+    /// Whether somebody says when this host has caught up with the others: if so, it leaves a holder alone until then.
+    pub catches_up: bool,
     /// How long this host serves the addresses after a message: less than three intervals.
     pub lease: Duration,
     /// This host's address on the segment: the higher one wins among equals.

@@ -20,6 +20,7 @@ fn host(own: u8, other: u8, key: Option<&[u8]>, sequence: u64) -> Vrrp {
         interval: Duration::from_secs(1),
         preempt: true,
         preempt_delay: Duration::ZERO,
+        catches_up: false,
         lease: Duration::from_millis(2500),
         own: address(own),
         announce_again: Duration::from_secs(5),

@@ -24,6 +24,7 @@ use self::report::Report;
 use self::seat::Seat;
 use self::thread::Order;
 use crate::core::election::{Fitness, Peer, Role};
+use crate::core::event::Now;
 use crate::io::jiffies;
 use crate::tables::lease::Leases;
 
@@ -43,6 +44,8 @@ pub(super) struct Elected {
     pub(super) holder: Option<Peer>,
     /// Whether it takes part: before that it is unfit because nobody has told it what it is fit for.
     pub(super) begun: bool,
+    /// Since when this host may lack what others know, by the election's clock.
+    pub(super) behind: Option<Now>,
 }
 
 /// The thread, from outside.
@@ -55,11 +58,12 @@ pub(super) struct Elections {
 }
 
 impl Elections {
-    /// Starts it on the host of this name. It takes no part in anything before the first [`Elections::seat`].
+    /// Starts it on the host of this name; what it seals has sequences behind this one. It takes no part in anything before the
+    /// first [`Elections::seat`].
     ///
     /// # Errors
     /// What the kernel says.
-    pub(super) fn start(memory: &crate::tables::memory::TableMemory, host: &str) -> io::Result<Self> {
+    pub(super) fn start(memory: &crate::tables::memory::TableMemory, host: &str, sequence: u64) -> io::Result<Self> {
         let leases = Leases::new(std::sync::Arc::clone(&memory.vips), jiffies::measure()?);
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let (orders, inbox) = mpsc::channel();
@@ -67,7 +71,7 @@ impl Elections {
         let (heard, host) = (bell.try_clone()?, host.to_owned());
         let thread = std::thread::Builder::new()
             .name("election".to_owned())
-            .spawn(move || thread::run(&inbox, &heard, says, leases, host))?;
+            .spawn(move || thread::run(&inbox, &heard, says, leases, host, sequence))?;
         Ok(Self { orders, bell, thread: Some(thread), said })
     }
 
@@ -79,6 +83,11 @@ impl Elections {
     /// What this host is fit for.
     pub(super) fn judge(&self, group: &str, fitness: Fitness) {
         self.order(Order::Judge { group: group.to_owned(), fitness });
+    }
+
+    /// This host lacks nothing any more of what it did since then, by the election's clock.
+    pub(super) fn catch_up(&self, group: &str, since: Now) {
+        self.order(Order::CatchUp { group: group.to_owned(), since });
     }
 
     /// Lets another host hold a group that this one holds.

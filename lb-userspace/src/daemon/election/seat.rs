@@ -43,6 +43,7 @@ pub(crate) fn instance(config: &Config, group: &Group, host: &str, own: IpAddr) 
             interval: group.advert,
             preempt: group.preempt,
             preempt_delay: group.preempt_delay,
+            catches_up: true,
             lease: group.lease,
             own,
             announce_again: group.announce_again,

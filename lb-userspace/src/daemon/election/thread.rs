@@ -49,6 +49,13 @@ pub(super) enum Order {
         /// To hold it.
         fitness: Fitness,
     },
+    /// Take in that this host has caught up with what it missed before then.
+    CatchUp {
+        /// For this group.
+        group: String,
+        /// Since when it had been behind.
+        since: Now,
+    },
     /// Let another host hold a group, if this one does.
     Yield {
         /// The group.
@@ -67,13 +74,14 @@ pub(super) fn run(
     says: UnboundedSender<Elected>,
     leases: Leases,
     host: String,
+    sequence: u64,
 ) {
     if let Err(error) = real_time() {
         tracing::info!("the election runs without real-time priority, a starved host may lose its VIPs: {error}");
     }
     let mut election = Thread {
         host,
-        vrrp: Vrrp::behind(time_of_day()),
+        vrrp: Vrrp::behind(sequence),
         seats: BTreeMap::new(),
         sockets: BTreeMap::new(),
         complaints: Complaints::default(),
@@ -111,8 +119,9 @@ struct Thread {
     complaints: Complaints,
     /// What is remembered of each group.
     ledgers: BTreeMap<GroupName, Ledger>,
-    /// What the daemon knows of each group: what this host is for it, who holds it, and whether it takes part.
-    told: BTreeMap<GroupName, (Role, Option<IpAddr>, bool)>,
+    /// What the daemon knows of each group: what this host is for it, who holds it, whether it takes part, and whether it is
+    /// behind.
+    told: BTreeMap<GroupName, (Role, Option<IpAddr>, bool, Option<Now>)>,
     says: UnboundedSender<Elected>,
     leases: Leases,
 }
@@ -127,6 +136,7 @@ impl Thread {
                 return true;
             }
             Order::Judge { group, fitness } => self.vrrp.handle(Event::Fitness { group: &group, fitness }, now),
+            Order::CatchUp { group, since } => self.vrrp.handle(Event::CaughtUp { group: &group, since }, now),
             Order::Yield { group } if self.holds(&group) => self.vrrp.handle(Event::Yield { group: &group }, now),
             Order::Yield { .. } => return true,
             Order::Report(answer) => {
@@ -320,8 +330,9 @@ impl Thread {
         for member in self.vrrp.members() {
             let (group, role) = (&member.instance.group, member.router.role());
             let from = member.holder(now).map(|heard| heard.from);
-            let begun = member.router.has_begun();
-            if self.told.insert(group.clone(), (role, from, begun)) == Some((role, from, begun)) {
+            let (begun, behind) = (member.router.has_begun(), self.vrrp.behind_since(group));
+            let news = (role, from, begun, behind);
+            if self.told.insert(group.clone(), news) == Some(news) {
                 continue;
             }
             let (Some(seat), Some(ledger)) = (self.seats.get(group), self.ledgers.get(group)) else { continue };
@@ -331,15 +342,9 @@ impl Thread {
                 Peer { address, name: known.map(|(_, name)| name.clone()) }
             });
             // The daemon is stopping: nobody waits for it.
-            let _ = self.says.send(Elected { group: group.to_string(), role, why, holder, begun });
+            let _ = self.says.send(Elected { group: group.to_string(), role, why, holder, begun, behind });
         }
     }
-}
-
-/// In nanoseconds: what is sealed later has a higher number, in another run, too.
-fn time_of_day() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.as_nanos() as u64
 }
 
 /// Has the calling thread run before everything that has no real-time priority.

@@ -39,6 +39,8 @@ struct Plan {
     priorities: [u8; HOSTS],
     preempt: bool,
     preempt_delay: u32,
+    /// In how many tenths of an interval a host catches up; `None`: it is taken to know everything at once.
+    catches_up: Option<u32>,
     /// When, in hundredths of an interval, to whom, and what.
     troubles: Vec<(u32, usize, Trouble)>,
     seed: u64,
@@ -51,6 +53,7 @@ enum Coming {
     Message { host: usize, from: IpAddr, priority: u8 },
     Start { host: usize },
     Fit { host: usize },
+    CaughtUp { host: usize, since: Now },
     Trouble { host: usize, index: usize },
 }
 
@@ -85,6 +88,7 @@ fn rules(plan: &Plan, host: usize) -> Rules {
         interval: plan.interval,
         preempt: plan.preempt,
         preempt_delay: plan.interval * plan.preempt_delay / 10,
+        catches_up: plan.catches_up.is_some(),
         lease: plan.interval * 5 / 2,
         own: address(host),
         announce_again: plan.interval * 5,
@@ -158,6 +162,10 @@ impl World {
                 self.hosts[host].queue.push_back(Input::Fitness(Fitness::Weighted(0)));
                 self.wake(host);
             }
+            Coming::CaughtUp { host, since } => {
+                self.hosts[host].queue.push_back(Input::CaughtUp(since));
+                self.wake(host);
+            }
             Coming::Start { host } => {
                 let lease = self.hosts[host].lease;
                 let fresh = &mut self.hosts[host];
@@ -224,7 +232,13 @@ impl World {
 
     fn input(&mut self, host: usize, input: Input) {
         let told = format!("{input:?}");
+        let before = self.hosts[host].router.behind();
         let outputs = self.hosts[host].router.handle(input, self.now);
+        if let (Some(since), Some(tenths)) = (self.hosts[host].router.behind(), self.plan.catches_up)
+            && Some(since) != before
+        {
+            self.at(after(self.now, self.plan.interval * tenths / 10), Coming::CaughtUp { host, since });
+        }
         if !outputs.is_empty() || told != "Tick" {
             self.story.push(format!("{:?} host {host}: {told} -> {outputs:?}", self.now.0));
         }
@@ -263,14 +277,16 @@ fn plan() -> impl Strategy<Value = Plan> {
         priorities,
         any::<bool>(),
         prop_oneof![Just(0), 1..100_u32],
+        prop::option::of(0..100_u32),
         prop::collection::vec((0..TROUBLE * 100, 0..HOSTS, trouble()), 0..12),
         any::<u64>(),
     )
-        .prop_map(|(millis, priorities, preempt, preempt_delay, troubles, seed)| Plan {
+        .prop_map(|(millis, priorities, preempt, preempt_delay, catches_up, troubles, seed)| Plan {
             interval: Duration::from_millis(millis),
             priorities: priorities.map(|priority| priority.clamp(1, HIGHEST)),
             preempt,
             preempt_delay,
+            catches_up,
             troubles,
             seed,
         })

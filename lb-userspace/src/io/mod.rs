@@ -1,6 +1,7 @@
 //! Thin adapters between the pure core and the world: each does one thing, decides nothing.
 
 pub mod announce;
+pub mod carrier;
 pub mod command;
 pub mod datapath;
 pub mod doctor;

@@ -20,11 +20,14 @@ const PROMOTED: &str = "role=\"holder\"";
 impl Cluster {
     /// Three controllers that elect the holder with adverts this far apart; returns once c1, the best of them, is elected.
     pub fn elected(family: Family, advert: Duration) -> Result<Self> {
+        Self::elected_by(family, &format!("advert = \"{}ms\"", advert.as_millis()))
+    }
+
+    /// The same with a group of these lines.
+    pub fn elected_by(family: Family, lines: &str) -> Result<Self> {
         let lab = Lab::new()?;
-        let mut config = ConfigText::new(&lab, HOLDER)
-            .of(family)
-            .service("web", SERVICE_PORT, BACKEND_PORT, &ALIVE)
-            .elected(&format!("advert = \"{}ms\"", advert.as_millis()));
+        let mut config =
+            ConfigText::new(&lab, HOLDER).of(family).service("web", SERVICE_PORT, BACKEND_PORT, &ALIVE).elected(lines);
         for service in &mut config.services {
             // They are well: on a busy machine a check may think otherwise.
             service.check = "{ type = \"none\" }".to_owned();

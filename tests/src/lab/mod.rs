@@ -52,6 +52,7 @@ pub mod stream;
 pub mod talk;
 pub mod topology;
 pub mod traces;
+pub mod trial;
 pub mod udp;
 pub mod wait;
 pub mod watch;

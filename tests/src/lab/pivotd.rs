@@ -205,6 +205,11 @@ impl Pivotd {
         serde_json::from_str(&stdout).with_context(|| format!("reading the answer to pivot {arguments:?}: {stdout}"))
     }
 
+    /// A file of what it remembers when it is not running.
+    pub fn remembered(&self, file: &str) -> PathBuf {
+        self.state_root.join(&self.host.name).join(file)
+    }
+
     /// Path of its socket, for `pivot --socket`.
     pub fn socket(&self) -> PathBuf {
         self.run_root.join(&self.host.name).join("api.sock")

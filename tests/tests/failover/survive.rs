@@ -8,6 +8,7 @@ use lb_userspace::core::view::{BackendState, SyncView};
 use pivot_tests::lab::cluster::{BACKEND_PORT, SERVICE_PORT};
 use pivot_tests::lab::config::ConfigText;
 use pivot_tests::lab::talk::{Talk, Talks};
+use pivot_tests::lab::trial::story;
 use pivot_tests::lab::{Cluster, Family, Lab, Pivotd, Topology, wait_until};
 
 const CONNECTIONS: u64 = 200;
@@ -108,7 +109,7 @@ fn config(lab: &Lab, family: Family, backends: &[&str]) -> ConfigText {
 }
 
 /// None broke, none waited for long, and all that went on before did so after.
-fn assert_all_went_on(talks: Talks) {
+fn assert_all_went_on(cluster: &Cluster, talks: Talks) {
     let so_far = talks.exchanged();
     wait_until(Duration::from_secs(10), "bytes on all connections", || match talks.exchanged() - so_far {
         more if more >= 10 * CONNECTIONS => Ok(()),
@@ -117,17 +118,17 @@ fn assert_all_went_on(talks: Talks) {
     .unwrap();
     let talks = talks.stop().unwrap();
     let broken: Vec<&Talk> = talks.iter().filter(|talk| talk.broken.is_some()).collect();
-    assert!(broken.is_empty(), "{} of {} broke: {:?}", broken.len(), talks.len(), broken.first());
+    assert!(broken.is_empty(), "{} of {} broke: {:?}{}", broken.len(), talks.len(), broken.first(), story(cluster));
     let longest = talks.iter().map(|talk| talk.longest).max().unwrap();
     eprintln!("{} connections went on, the longest silence was {} ms", talks.len(), longest.as_millis());
-    assert!(longest < LONGEST, "a byte took {longest:?}");
+    assert!(longest < LONGEST, "a byte took {longest:?}{}", story(cluster));
 }
 
 fn they_survive(death: Death, family: Family) {
     let mut scene = Scene::build(family);
     let talks = scene.talk();
     scene.kill(death);
-    assert_all_went_on(talks);
+    assert_all_went_on(&scene.cluster, talks);
     assert!(!scene.cluster.holders().is_empty());
 }
 
@@ -153,7 +154,7 @@ fn they_survive_after_a_change(family: Family) {
     scene.reload(&["c4", "c3", "c2"]);
     scene.await_told(scene.rounds());
     scene.kill(Death::Both);
-    assert_all_went_on(talks);
+    assert_all_went_on(&scene.cluster, talks);
 }
 
 #[test]
@@ -177,8 +178,8 @@ fn connections_survive_the_return_of_the_best_host() {
     scene.reload(&["c4", "c3", "c2"]);
     scene.cluster.daemon_mut("c1").restart().unwrap();
     scene.cluster.await_holder("c1").unwrap();
-    assert_all_went_on(early);
-    assert_all_went_on(late);
+    assert_all_went_on(&scene.cluster, early);
+    assert_all_went_on(&scene.cluster, late);
 }
 
 /// Whoever was cut off has seen every backend fail.
@@ -192,5 +193,5 @@ fn connections_survive_the_return_of_the_best_hosts_link() {
         .unwrap();
     scene.cluster.lab.set_link("c1", true).unwrap();
     scene.cluster.await_holder("c1").unwrap();
-    assert_all_went_on(talks);
+    assert_all_went_on(&scene.cluster, talks);
 }

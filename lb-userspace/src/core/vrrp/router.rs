@@ -259,7 +259,11 @@ impl Router {
                     (*preempts, *serve_at) = (None, *heard_by);
                 }
             }
-            State::Claim { .. } if is_better => self.back(Some(heard), better(&heard, self.priority), now, outputs),
+            // Both woke up at once. The better one has heard this claim, too, and would wait for a lease that nobody has.
+            State::Claim { .. } if is_better => {
+                self.resign(outputs);
+                self.back(Some(heard), better(&heard, self.priority), now, outputs);
+            }
             // It has not heard the claim, and goes on.
             State::Claim { preempts, serve_at, .. } => {
                 if self.rules.is_rival(&heard) {

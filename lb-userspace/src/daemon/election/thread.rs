@@ -24,6 +24,7 @@ use crate::core::event::Now;
 use crate::core::view::vips::ElectionCounters;
 use crate::core::vrrp::{Member, Vrrp};
 use crate::io::announce;
+use crate::io::carrier::Carrier;
 use crate::io::jiffies::monotonic;
 use crate::io::vrrp::socket::Socket;
 use crate::tables::lease::Leases;
@@ -84,6 +85,7 @@ pub(super) fn run(
         vrrp: Vrrp::behind(sequence),
         seats: BTreeMap::new(),
         sockets: BTreeMap::new(),
+        carriers: BTreeMap::new(),
         complaints: Complaints::default(),
         ledgers: BTreeMap::new(),
         told: BTreeMap::new(),
@@ -116,6 +118,8 @@ struct Thread {
     seats: BTreeMap<GroupName, Seat>,
     /// By interface and whether they are of IPv4.
     sockets: BTreeMap<(String, bool), Socket>,
+    /// By interface: what is sent without a carrier is lost without an error.
+    carriers: BTreeMap<String, Carrier>,
     complaints: Complaints,
     /// What is remembered of each group.
     ledgers: BTreeMap<GroupName, Ledger>,
@@ -171,7 +175,14 @@ impl Thread {
                     && socket.is_of(&seat.link, seat.instance.rules.own)
             })
         });
+        // One that is opened again may be another interface's by now.
+        self.carriers.clear();
         for seat in &seats {
+            match Carrier::of(&seat.link.name) {
+                Ok(carrier) => drop(self.carriers.insert(seat.link.name.clone(), carrier)),
+                // It is down: then sending says so itself.
+                Err(error) => tracing::debug!("the carrier of {}: {error}", seat.link.name),
+            }
             let key = (seat.link.name.clone(), seat.instance.rules.own.is_ipv4());
             if self.sockets.contains_key(&key) {
                 continue;
@@ -287,7 +298,11 @@ impl Thread {
             .seats
             .get(group)
             .and_then(|seat| self.sockets.get(&(seat.link.name.clone(), seat.instance.rules.own.is_ipv4())));
+        let carrier = self.seats.get(group).and_then(|seat| self.carriers.get(&seat.link.name));
         match socket {
+            Some(_) if carrier.is_some_and(|carrier| !carrier.is_there()) => {
+                Err(io::Error::new(io::ErrorKind::NetworkDown, "the interface has no carrier"))
+            }
             Some(socket) => socket.send(payload, destination),
             None => Err(io::Error::new(io::ErrorKind::NotConnected, "there is no socket")),
         }

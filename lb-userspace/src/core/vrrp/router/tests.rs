@@ -41,6 +41,8 @@ struct Plan {
     preempt_delay: u32,
     /// In how many tenths of an interval a host catches up; `None`: it is taken to know everything at once.
     catches_up: Option<u32>,
+    /// Whether a message never overtakes another one of its sender.
+    in_order: bool,
     /// When, in hundredths of an interval, to whom, and what.
     troubles: Vec<(u32, usize, Trouble)>,
     seed: u64,
@@ -66,6 +68,8 @@ struct Host {
     queue: VecDeque<Input>,
     /// What the data path goes by.
     lease: Now,
+    /// When the last message arrives that was sent to it, by sender.
+    arrivals: [Now; HOSTS],
 }
 
 struct World {
@@ -108,6 +112,7 @@ impl World {
             hangs_until: Now::default(),
             queue: VecDeque::new(),
             lease: Now::default(),
+            arrivals: [Now::default(); HOSTS],
         };
         let (hosts, random) = ((0..HOSTS).map(host).collect(), plan.seed | 1);
         let mut world =
@@ -247,7 +252,12 @@ impl World {
                 Output::Advertise(priority) => {
                     let from = self.hosts[host].router.rules.own;
                     for other in (0..HOSTS).filter(|other| *other != host) {
-                        let arrives = after(self.now, self.delay());
+                        let mut arrives = after(self.now, self.delay());
+                        if self.plan.in_order {
+                            let last = &mut self.hosts[other].arrivals[host];
+                            arrives = arrives.max(*last);
+                            *last = arrives;
+                        }
                         self.at(arrives, Coming::Message { host: other, from, priority });
                     }
                 }
@@ -278,15 +288,17 @@ fn plan() -> impl Strategy<Value = Plan> {
         any::<bool>(),
         prop_oneof![Just(0), 1..100_u32],
         prop::option::of(0..100_u32),
+        any::<bool>(),
         prop::collection::vec((0..TROUBLE * 100, 0..HOSTS, trouble()), 0..12),
         any::<u64>(),
     )
-        .prop_map(|(millis, priorities, preempt, preempt_delay, catches_up, troubles, seed)| Plan {
+        .prop_map(|(millis, priorities, preempt, preempt_delay, catches_up, in_order, troubles, seed)| Plan {
             interval: Duration::from_millis(millis),
             priorities: priorities.map(|priority| priority.clamp(1, HIGHEST)),
             preempt,
             preempt_delay,
             catches_up,
+            in_order,
             troubles,
             seed,
         })
@@ -305,5 +317,33 @@ proptest! {
         let holds = |host: usize| matches!(world.hosts[host].router.state, State::Holder { .. });
         prop_assert!(holds(holders[0]));
         prop_assert_eq!((0..HOSTS).filter(|host| holds(*host)).count(), 1);
+    }
+}
+
+proptest! {
+    /// However the claims of those that are left cross each other: nobody waits for a lease that nobody has.
+    #[test]
+    fn a_dead_holder_is_succeeded_in_time(
+        priorities in prop_oneof![Just([150, 100, 50]), Just([100, 100, 100]), Just([250, 240, 239])],
+        millis in prop_oneof![Just(10_u64), Just(100), Just(1000)],
+        when in 0..100_u32,
+        seed in any::<u64>(),
+    ) {
+        let interval = Duration::from_millis(millis);
+        let (catches_up, in_order, troubles) = (None, true, Vec::new());
+        let plan = Plan { interval, priorities, preempt: true, preempt_delay: 0, catches_up, in_order, troubles, seed };
+        let mut world = World::new(plan);
+        let death = interval * 12 + interval * when / 100;
+        world.run(Now(death));
+        let Some(dead) = (0..HOSTS).find(|host| world.hosts[*host].lease > world.now) else { panic!("nobody serves") };
+        world.trouble(dead, Trouble::Dies(1000));
+        let best = (0..HOSTS).filter(|host| *host != dead).map(|host| priorities[host]).max().unwrap_or_default();
+        let claim = CLAIM.min(interval / CLAIM_PART);
+        // Its last message was heard; then silence, a wake-up that is late, the claim, and another one.
+        let latest = death + timers::master_down(Version::V3, best, interval) + claim * 3;
+        world.run(Now(latest));
+        let serves = |host: usize| host != dead && world.hosts[host].lease > world.now;
+        let story = &world.story[world.story.len().saturating_sub(20)..];
+        prop_assert!((0..HOSTS).any(serves), "nobody serves at {latest:?}:\n{}", story.join("\n"));
     }
 }

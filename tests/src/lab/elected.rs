@@ -9,7 +9,6 @@ use super::config::ConfigText;
 use super::family::Family;
 use super::realtime;
 use super::topology::Lab;
-use super::wait::wait_until;
 
 /// Hosts that the service runs on: not the one that is elected first, whose agent may end with its pivotd.
 pub const ALIVE: [&str; 2] = ["c2", "c3"];
@@ -34,22 +33,8 @@ impl Cluster {
             realtime::raise(&server)?;
             Ok(server)
         })?;
-        cluster.await_sole_holder(HOLDER)?;
+        cluster.await_holder(HOLDER)?;
         Ok(cluster)
-    }
-
-    /// Waits until this host says that it holds the VIPs, and all others that they do not.
-    pub fn await_sole_holder(&self, host: &str) -> Result<()> {
-        wait_until(Duration::from_secs(20), &format!("{host} alone to hold the VIP"), || {
-            let mut holders = Vec::new();
-            for (name, daemon) in &self.daemons {
-                let status = daemon.status().map_err(|error| format!("{error:#}"))?;
-                if status.vips.iter().any(|vip| vip.held) {
-                    holders.push(name);
-                }
-            }
-            if holders == [host] { Ok(()) } else { Err(format!("{holders:?}")) }
-        })
     }
 
     /// How often a host has become the holder so far, by the logs of all pivotds.

@@ -9,6 +9,7 @@ use super::config::ConfigText;
 use super::family::Family;
 use super::realtime;
 use super::topology::Lab;
+use super::wait::wait_until;
 
 /// Hosts that the service runs on: not the one that is elected first, whose agent may end with its pivotd.
 pub const ALIVE: [&str; 2] = ["c2", "c3"];
@@ -37,8 +38,17 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// How often a host has become the holder so far, by the logs of all pivotds.
+    /// How often a host has become the holder so far, by the logs of all pivotds. Those that run are given the time to write
+    /// what they know.
     pub fn promotions(&self) -> Result<usize> {
+        for (host, daemon) in self.daemons.iter().filter(|(_, daemon)| daemon.listens()) {
+            wait_until(Duration::from_secs(10), &format!("the log of {host} to be written"), || {
+                let view = daemon.vips().map_err(|error| format!("{error:#}"))?;
+                let taken: u64 = view.groups.iter().map(|group| group.counters.takeovers).sum();
+                let told = daemon.whole_log().matches(PROMOTED).count() as u64;
+                if told >= taken { Ok(()) } else { Err(format!("{told} of {taken}")) }
+            })?;
+        }
         let of = |host: &String| Ok(self.lab.pivotd_log(host)?.matches(PROMOTED).count());
         self.daemons.keys().map(of).sum()
     }

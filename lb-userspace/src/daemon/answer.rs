@@ -74,6 +74,7 @@ impl Daemon {
             services,
             flow_tables: self.fill.tables(),
             sync: self.sync_view(),
+            log: self.loss.view(self.now()),
             verdicts,
         }
     }

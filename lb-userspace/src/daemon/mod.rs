@@ -6,7 +6,7 @@
 //! - [`behind`]: what this host is to learn before it takes over from another one.
 //! - [`tracking`]: what this host is fit for; [`hooks`]: what it runs when it becomes something else.
 //! - [`sync`]: what other controllers are told of flows, and tell. [`told`]: what strangers say is told once.
-//! - [`fill`]: how full the flow table is.
+//! - [`fill`]: how full the flow table is. [`loss`]: what the log has lost.
 //! - [`answer`]: the API's questions; [`vips`]: those about elections, and orders to hand over.
 //! - [`error`]: why pivotd ends, and its exit codes.
 
@@ -18,6 +18,7 @@ pub mod execute;
 mod fill;
 mod groups;
 mod hooks;
+mod loss;
 mod segments;
 pub mod start;
 mod sync;
@@ -42,6 +43,7 @@ use crate::core::event::{Event, Now};
 use crate::core::view::ReloadView;
 use crate::io::holds::Holds;
 use crate::io::instance::Instance;
+use crate::io::log::Lost;
 use crate::io::netlink::{Change, Neighbour};
 use crate::tables::occupancy::{self, Occupancy};
 
@@ -52,6 +54,7 @@ use self::error::DaemonError;
 use self::execute::{ExecuteError, Executor, ProbeEnd};
 use self::fill::Fill;
 use self::hooks::Hooks;
+use self::loss::Loss;
 use self::sync::Syncer;
 use self::tracking::Tracking;
 use self::vips::Standings;
@@ -86,6 +89,9 @@ pub struct Daemon {
     neighbours: mpsc::UnboundedReceiver<Neighbour>,
     changes: mpsc::UnboundedReceiver<Change>,
     fill: Fill,
+    /// Lines that the log has lost, as it counts them, and as is known.
+    lost: Lost,
+    loss: Loss,
     /// The election, once there is something to elect.
     elections: Option<Elections>,
     /// The groups that it knows of.
@@ -102,12 +108,12 @@ pub struct Daemon {
     holds: Holds,
 }
 
-/// Runs pivotd until it is told to stop (SIGTERM, SIGINT), then hands everything back.
+/// Runs pivotd until it is told to stop (SIGTERM, SIGINT), then hands everything back. `lost` counts what its log loses.
 ///
 /// # Errors
 /// [`DaemonError`]; what was begun is undone, unless an earlier pivotd's work was taken over: that stays at work.
-pub async fn run(options: Options) -> Result<(), DaemonError> {
-    let mut daemon = start::start(options).await?;
+pub async fn run(options: Options, lost: Lost) -> Result<(), DaemonError> {
+    let mut daemon = start::start(options, lost).await?;
     let ended = daemon.serve().await;
     let stopped = daemon.stop().await;
     ended.and(stopped)
@@ -180,6 +186,7 @@ impl Daemon {
                 }
                 _ = arrange.tick() => {
                     self.executor.datapath.writer().arrange_flows();
+                    self.loss.take(self.lost.count(), self.now()).iter().for_each(|line| tracing::warn!("{line}"));
                     continue;
                 }
                 _ = walk.tick() => {
@@ -247,6 +254,7 @@ impl Daemon {
         start::check(&config, &self.host, &self.executor.netlink).await.map_err(unfit)?;
         start::check_tracks(&config, &self.executor.netlink).await.map_err(unfit)?;
         let (changes, new_flows) = (self.changes(&config), config.tables.new_flows);
+        let joining = self.prepare_cluster(&config).map_err(|error| ApiError::conflict(error.to_string()))?;
         let mut candidate = self.controller.clone();
         let commands = candidate.handle(Event::Configure(Box::new(config)), self.now());
         let refused = |error: ExecuteError| ApiError::conflict(error.to_string());
@@ -254,7 +262,7 @@ impl Daemon {
         self.executor.try_all(commands).await.map_err(refused)?;
         self.executor.datapath.limit_new_flows(new_flows);
         self.controller = candidate;
-        self.join_cluster().map_err(|error| ApiError::internal(error.to_string()))?;
+        self.join_cluster(joining);
         self.seat().await.map_err(|error| ApiError::internal(error.to_string()))?;
         Ok(ReloadView { changes })
     }

@@ -226,6 +226,7 @@ impl Daemon {
             takes_over_in_ms: report.and_then(|it| it.silence_left).map(millis),
             peers: report.map(|it| it.peers.clone()).unwrap_or_default(),
             transitions: report.map(|it| it.transitions.clone()).unwrap_or_default(),
+            hooks: self.hooks.view(&group.name, self.now()),
             counters: report.map(|it| it.counters).unwrap_or_default(),
         }
     }

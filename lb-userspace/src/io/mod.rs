@@ -10,6 +10,7 @@ pub mod features;
 pub mod holds;
 pub mod instance;
 pub mod jiffies;
+pub mod log;
 pub mod memlock;
 pub mod netlink;
 pub mod preflight;

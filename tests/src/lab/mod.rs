@@ -43,6 +43,7 @@ pub mod pattern;
 pub mod pivotd;
 pub mod prober;
 pub mod process;
+mod question;
 pub mod random;
 pub mod realtime;
 pub mod report;

@@ -1,6 +1,7 @@
 //! One pivotd on a host of the lab: started, asked, reloaded, stopped, killed.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -213,6 +214,11 @@ impl Pivotd {
     /// Path of its socket, for `pivot --socket`.
     pub fn socket(&self) -> PathBuf {
         self.run_root.join(&self.host.name).join("api.sock")
+    }
+
+    /// Whether somebody is at its socket: it may hang, but has not ended.
+    pub fn listens(&self) -> bool {
+        UnixStream::connect(self.socket()).is_ok()
     }
 
     /// Waits until it answers `pivot status`.

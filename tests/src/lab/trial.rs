@@ -53,7 +53,7 @@ impl Trial {
     /// # Panics
     /// If it never does, or if there were two at once.
     pub fn end(self, cluster: &Cluster, holder: &str) -> Watch {
-        cluster.await_sole_holder(holder).unwrap_or_else(|error| panic!("{error:#}{}", story(cluster)));
+        cluster.await_holder(holder).unwrap_or_else(|error| panic!("{error:#}{}", story(cluster)));
         self.await_answer_of(cluster, holder);
         let seen = self.watcher.stop().unwrap();
         let elected = cluster.promotions().unwrap() - self.promotions;

@@ -2,6 +2,7 @@
 //!
 //! The holder has no backend of its own here: what dies with a host is not what is asked.
 
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use lb_userspace::core::view::{BackendState, SyncView};
@@ -17,6 +18,8 @@ const FAST: &str = "advert = \"100ms\"";
 /// What a byte may take that was sent into the outage: TCP sends it again after 200, 600 and 1,400 ms, and the first of these
 /// that falls behind the outage arrives.
 const LONGEST: Duration = Duration::from_millis(700);
+/// Not the one that `[cluster]` has unless told otherwise.
+const OTHER_PORT: u16 = 7999;
 
 /// Four controllers, of which the first holds the VIP, and a service on the others.
 struct Scene {
@@ -79,6 +82,11 @@ impl Scene {
 
     fn sync(&self, host: &str) -> SyncView {
         self.cluster.daemons[host].status().unwrap().sync.unwrap()
+    }
+
+    fn backends(&self, host: &str) -> Vec<String> {
+        let status = self.cluster.daemons[host].status().unwrap();
+        status.services.iter().flat_map(|service| &service.backends).map(|backend| backend.id.clone()).collect()
     }
 
     fn kill(&mut self, death: Death) {
@@ -165,6 +173,61 @@ fn connections_survive_though_the_table_changed_before() {
 #[test]
 fn connections_over_ipv6_survive_though_the_table_changed_before() {
     they_survive_after_a_change(Family::V6);
+}
+
+/// The file also has other backends: nothing of it is to be taken in.
+#[test]
+fn a_reload_to_a_port_that_is_taken_is_refused_and_the_synchronisation_goes_on() {
+    let mut scene = Scene::build(Family::V4);
+    let (backends, traces) = (scene.backends("c2"), scene.cluster.lab.traces("c2").unwrap());
+    let talks = scene.talk();
+    let node = scene.cluster.lab.node("c2").address;
+    let bind = || UdpSocket::bind((node, OTHER_PORT)).unwrap();
+    let _taken = scene.cluster.lab.run_in("c2", bind).unwrap();
+    let daemon = &scene.cluster.daemons["c2"];
+    daemon.write_config(on_other_port(config(&scene.cluster.lab, Family::V4, &["c4"]))).unwrap();
+    let output = daemon.pivot(&["reload"]).unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{output:?}");
+    for expected in [format!("{node}:{OTHER_PORT}"), "ss -lunp".to_owned(), "another `port`".to_owned()] {
+        assert!(error.contains(&expected), "{error}");
+    }
+    assert_eq!((scene.backends("c2"), scene.cluster.lab.traces("c2").unwrap()), (backends, traces));
+
+    scene.reload(&["c4", "c3", "c2"]);
+    scene.await_told(scene.rounds());
+    scene.kill(Death::Both);
+    assert_all_went_on(&scene.cluster, talks);
+}
+
+#[test]
+fn another_port_and_another_key_are_taken_over_by_a_reload() {
+    let scene = Scene::build(Family::V4);
+    let _talks = scene.talk();
+    let changed = on_other_port(config(&scene.cluster.lab, Family::V4, &["c4", "c3", "c2"]));
+    let key = changed.lines().find(|line| line.starts_with("key")).unwrap();
+    for config in [changed.clone(), changed.replace(key, "key = \"another one of the same length\"")] {
+        for daemon in scene.cluster.daemons.values() {
+            daemon.write_config(&config).unwrap();
+            let output = daemon.pivot(&["reload"]).unwrap();
+            assert!(output.status.success(), "{output:?}");
+        }
+        // A new session has heard of nothing.
+        wait_until(Duration::from_secs(20), "all to hear each other, and of flows", || {
+            let syncs = ["c1", "c2", "c3", "c4"].map(|host| scene.sync(host));
+            let there = syncs.iter().all(|sync| sync.peers.iter().all(|peer| peer.there));
+            let heard = syncs[1..].iter().all(|sync| sync.flows_heard > 0);
+            if there && heard { Ok(()) } else { Err(format!("{syncs:?}")) }
+        })
+        .unwrap();
+        let page = scene.cluster.daemons["c1"].pivot(&["status"]).unwrap();
+        let page = String::from_utf8_lossy(&page.stdout).into_owned();
+        assert!(page.contains("FLOW SYNCHRONISATION") && page.contains("10.77.0.12  there"), "{page}");
+    }
+}
+
+fn on_other_port(config: ConfigText) -> String {
+    config.to_string().replace("[cluster]\n", &format!("[cluster]\nport = {OTHER_PORT}\n"))
 }
 
 /// Whoever comes back has missed a change, and flows that began meanwhile.

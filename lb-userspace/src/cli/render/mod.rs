@@ -5,9 +5,11 @@ mod change;
 mod doctor;
 mod explain;
 mod flows;
+mod hooks;
 mod maps;
 mod services;
 mod status;
+mod sync;
 mod vips;
 
 pub use backends::backends;

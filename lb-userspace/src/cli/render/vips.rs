@@ -8,6 +8,7 @@ use crate::core::view::vips::{CandidateView, GroupView, IgnoredView, PeerView, T
 
 use super::super::human;
 use super::super::text::{Cell, Paint, Table, Tone, numbers, printable, words};
+use super::hooks::hooks;
 
 /// The whole page.
 pub fn vips(view: &VipsView, paint: Paint) -> String {
@@ -81,7 +82,8 @@ fn group(group: &GroupView, host: &str, paint: Paint) -> String {
     facts.row([Cell::new(Tone::Heading, "CHANGES"), changes.into()]);
     page += &facts.render_rows(paint);
     page += &peers(&group.peers, paint);
-    page + &transitions(&group.transitions, paint)
+    page += &transitions(&group.transitions, paint);
+    page + &hooks(&group.hooks, paint)
 }
 
 /// This host's priority, and what it does with it.

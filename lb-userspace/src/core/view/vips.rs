@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::VipView;
+use super::hooks::HooksView;
 use crate::core::election::Role;
 
 /// `pivot vips`.
@@ -68,6 +69,8 @@ pub struct GroupView {
     pub peers: Vec<PeerView>,
     /// The last changes of this host's role, the latest first.
     pub transitions: Vec<TransitionView>,
+    /// What was run for them.
+    pub hooks: HooksView,
     /// What was counted.
     pub counters: ElectionCounters,
 }

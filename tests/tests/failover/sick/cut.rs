@@ -45,7 +45,7 @@ fn healed(family: Family) {
             if believed == Some(best.mac) { Ok(()) } else { Err(format!("{believed:?}")) }
         })
         .unwrap_or_else(|error| panic!("time {time}: {error:#}{}", pivot_tests::lab::trial::story(&cluster)));
-        cluster.await_sole_holder("c1").unwrap();
+        cluster.await_holder("c1").unwrap();
         let seen = watcher.stop().unwrap();
 
         // All answer each question, and the watcher sees that it is not one after the other.

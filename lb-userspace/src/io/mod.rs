@@ -4,6 +4,7 @@ pub mod announce;
 pub mod command;
 pub mod datapath;
 pub mod doctor;
+pub mod duplicate;
 pub mod features;
 pub mod holds;
 pub mod instance;

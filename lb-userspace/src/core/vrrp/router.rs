@@ -15,6 +15,8 @@
 //!   that is old makes no successor; nor does a host that is late take over before it has listened again.
 //! - A host that was told to yield does not take over again from one that is there, as if it did not preempt.
 //! - A lease that an earlier pivotd of this host left behind, and that still runs, is taken over.
+//! - *Duplicates*: what nobody was heard to hold is asked about before it is claimed, see [`super::duplicate`]. The owner asks
+//!   nobody, as it waits for nobody.
 //!
 //! What must hold: [`State::Holder`] and nothing else has a lease, and its end never lies beyond
 //! `last message + Rules::lease`. After every event, what was due is done: [`Router::deadline`] lies beyond `now`.
@@ -22,9 +24,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::duplicate::{self, Duplicate};
 use super::rules::{Heard, OWNER, Rules};
 use super::timers;
-use crate::core::election::{Fitness, Role};
+use crate::core::election::{Fitness, InUse, Role};
 use crate::core::event::Now;
 
 /// The holder gives its addresses up.
@@ -40,6 +43,8 @@ pub enum Input {
     Fitness(Fitness),
     /// Let another router hold the addresses.
     Yield,
+    /// Another machine has one of the addresses.
+    InUse(InUse),
     /// A message could not be sent, and why.
     Unsent(String),
     /// Time has passed.
@@ -59,6 +64,10 @@ pub enum Output {
     Release,
     /// Announce the addresses.
     Announce,
+    /// Ask the segment whether another machine has them.
+    Ask,
+    /// One does, in words: this host does not take over.
+    InUse(String),
     /// The role has changed, and why.
     Changed(Role, String),
 }
@@ -119,6 +128,8 @@ pub struct Router {
     yielded: bool,
     /// The end of the lease that an earlier pivotd had, until this one has begun.
     inherited: Option<Now>,
+    /// Whether another machine has the addresses.
+    duplicate: Duplicate,
     state: State,
 }
 
@@ -128,7 +139,15 @@ impl Router {
     #[must_use]
     pub fn new(rules: Rules, inherited: Option<Now>) -> Self {
         let state = State::Fault("it has not begun".to_owned());
-        Self { priority: rules.priority, rules, begun: false, yielded: false, inherited, state }
+        Self {
+            priority: rules.priority,
+            rules,
+            begun: false,
+            yielded: false,
+            inherited,
+            duplicate: Duplicate::default(),
+            state,
+        }
     }
 
     /// Goes by other rules from now on: what is due is due as it was.
@@ -172,6 +191,12 @@ impl Router {
         self.yielded
     }
 
+    /// Whether answers to [`Output::Ask`] are waited for.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        matches!(self.state, State::Backup { .. }) && self.duplicate.asks()
+    }
+
     /// When an [`Input::Tick`] is wanted.
     #[must_use]
     pub fn deadline(&self) -> Option<Now> {
@@ -194,6 +219,7 @@ impl Router {
             Input::Heard(heard) => self.heard(heard, now, &mut outputs),
             Input::Fitness(fitness) => self.fitness(fitness, now, &mut outputs),
             Input::Yield => self.yield_to_others(now, &mut outputs),
+            Input::InUse(answer) => self.in_use(&answer, now, &mut outputs),
             Input::Unsent(why) => self.unsent(&why, now, &mut outputs),
             Input::Tick => self.tick(now, &mut outputs),
             Input::Stop => self.stop(&mut outputs),
@@ -221,6 +247,7 @@ impl Router {
     fn heard(&mut self, heard: Heard, now: Now, outputs: &mut Vec<Output>) {
         let resigns = heard.priority == RESIGNED;
         let is_better = (heard.priority, heard.from) > (self.priority, self.rules.own);
+        let had_put_off = self.duplicate.settle();
         match &mut self.state {
             State::Fault(_) => {}
             // RFC 9568 section 6.4.2 (420): the holder resigns.
@@ -238,6 +265,10 @@ impl Router {
                 *heeded = !worse || !self.rules.preempt || self.yielded || patient;
                 if *heeded {
                     *down_at = after(heard.at, self.rules.master_down(self.priority, &heard));
+                } else if had_put_off {
+                    let interval = self.rules.interval_of(&heard);
+                    let skew = timers::skew(self.rules.version, self.priority, interval);
+                    *down_at = (*down_at).min(after(now, skew));
                 }
             }
             State::Claim { preempts, serve_at, heard_by, .. } if resigns => {
@@ -329,6 +360,16 @@ impl Router {
         }
     }
 
+    /// Another machine has one of the addresses: this host leaves them alone, and asks again after a while. It has said
+    /// nothing to others that it would have to take back.
+    fn in_use(&mut self, answer: &InUse, now: Now, outputs: &mut Vec<Output>) {
+        let State::Backup { down_at, .. } = &mut self.state else { return };
+        if let Some(why) = self.duplicate.answered(answer) {
+            *down_at = after(now, duplicate::RETRY);
+            outputs.extend(why.map(Output::InUse));
+        }
+    }
+
     /// Nobody hears this host: it must not go on until it is believed to be dead.
     fn unsent(&mut self, why: &str, now: Now, outputs: &mut Vec<Output>) {
         if matches!(self.state, State::Claim { .. } | State::Holder { .. }) {
@@ -347,9 +388,13 @@ impl Router {
                 let interval = holder.as_ref().map_or(self.rules.interval, |heard| self.rules.interval_of(heard));
                 *down_at = after(now, interval + timers::skew(self.rules.version, self.priority, interval));
             }
-            State::Backup { holder, heeded, .. } => {
+            State::Backup { holder, heeded, down_at, .. } => {
                 let wait = self.rules.claim();
                 match *holder {
+                    None if let Some(pause) = self.duplicate.ask(self.rules.duplicate_check) => {
+                        *down_at = after(now, pause);
+                        outputs.push(Output::Ask);
+                    }
                     None => self.claim("no other host holds them".to_owned(), None, wait, now, outputs),
                     Some(heard) if *heeded => {
                         self.claim(format!("{} is silent", heard.from), None, wait, now, outputs);
@@ -422,6 +467,7 @@ impl Router {
     /// Becomes the holder.
     fn take(&mut self, why: String, now: Now, outputs: &mut Vec<Output>) {
         self.yielded = false;
+        self.duplicate.settle();
         self.state = State::Holder {
             advertise_at: now,
             until: now,
@@ -439,6 +485,7 @@ impl Router {
             None => after(now, timers::master_down(self.rules.version, self.priority, self.rules.interval)),
         };
         self.state = State::Backup { holder, heeded: holder.is_some(), down_at, patient_until: None };
+        self.duplicate.begin_anew();
         outputs.push(Output::Changed(Role::Backup, why));
     }
 

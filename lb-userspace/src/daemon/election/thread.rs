@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::Elected;
 use super::complaints::{Complaints, Ignored};
+use super::duplicates::Duplicates;
 use super::ledger::Ledger;
 use super::report::{self, GroupReport, Report};
 use super::seat::Seat;
@@ -76,6 +77,7 @@ pub(super) fn run(
         vrrp: Vrrp::behind(time_of_day()),
         seats: BTreeMap::new(),
         sockets: BTreeMap::new(),
+        duplicates: Duplicates::default(),
         complaints: Complaints::default(),
         ledgers: BTreeMap::new(),
         told: BTreeMap::new(),
@@ -96,6 +98,7 @@ pub(super) fn run(
             let actions = election.vrrp.handle(Event::Tick, now);
             election.act(actions);
         }
+        election.duplicates.keep(election.vrrp.members());
         election.tell();
         election.wait(bell);
     }
@@ -108,11 +111,12 @@ struct Thread {
     seats: BTreeMap<GroupName, Seat>,
     /// By interface and whether they are of IPv4.
     sockets: BTreeMap<(String, bool), Socket>,
+    duplicates: Duplicates,
     complaints: Complaints,
     /// What is remembered of each group.
     ledgers: BTreeMap<GroupName, Ledger>,
-    /// What the daemon knows of each group: what this host is for it, who holds it, and whether it takes part.
-    told: BTreeMap<GroupName, (Role, Option<IpAddr>, bool)>,
+    /// What the daemon knows of each group: what this host is for it and why, who holds it, and whether it takes part.
+    told: BTreeMap<GroupName, (Role, String, Option<IpAddr>, bool)>,
     says: UnboundedSender<Elected>,
     leases: Leases,
 }
@@ -171,6 +175,7 @@ impl Thread {
                 Err(error) => tracing::error!("{error}"),
             }
         }
+        self.duplicates.clear();
         self.seats = seats.into_iter().map(|seat| (seat.instance.group.clone(), seat)).collect();
         self.ledgers.retain(|group, _| self.seats.contains_key(group));
         self.told.retain(|group, _| self.seats.contains_key(group));
@@ -205,6 +210,9 @@ impl Thread {
                 actions.extend(self.vrrp.handle(Event::Message(datagram), Now(now)));
             }
         }
+        for (group, answer) in self.duplicates.answers() {
+            actions.extend(self.vrrp.handle(Event::InUse { group: &group, answer }, Now(monotonic())));
+        }
         self.act(actions);
     }
 
@@ -216,8 +224,11 @@ impl Thread {
         let due = due.map_or(IDLE, |Now(deadline)| deadline.saturating_sub(now));
         let timeout = Timespec { tv_sec: due.as_secs() as i64, tv_nsec: due.subsec_nanos().into() };
         let sockets = self.sockets.values().map(rustix::fd::AsFd::as_fd);
-        let mut polled: Vec<PollFd<'_>> =
-            sockets.chain([bell.as_fd()]).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        let mut polled: Vec<PollFd<'_>> = sockets
+            .chain(self.duplicates.sockets())
+            .chain([bell.as_fd()])
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+            .collect();
         // Whatever woke it up, the loop looks at everything.
         let _ = poll(&mut polled, Some(&timeout));
     }
@@ -246,13 +257,14 @@ impl Thread {
                     self.count(&group, |counters| counters.announcements += 1);
                 }
                 Action::Announce { .. } => {}
+                Action::Ask { group } => self.seats.get(&group).into_iter().for_each(|seat| self.duplicates.ask(seat)),
+                Action::InUse { group, why } => {
+                    tracing::warn!(group = &*group, why, "this host does not take the VIPs");
+                    self.note(&group, Role::Backup, why);
+                }
                 Action::Changed { group, role, why } => {
                     tracing::info!(group = &*group, role = role.name(), why, "this host's role has changed");
-                    // A clock before 1970 is nobody's.
-                    let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                    if let Some(ledger) = self.ledgers.get_mut(&group) {
-                        ledger.change(role, why, Now(monotonic()), date);
-                    }
+                    self.note(&group, role, why);
                 }
                 Action::Ignored { group, source, kind, why } => {
                     if let Some(group) = &group {
@@ -269,6 +281,14 @@ impl Thread {
         for (group, why) in unsent {
             let actions = self.vrrp.handle(Event::Unsent { group: &group, why }, Now(monotonic()));
             self.act(actions);
+        }
+    }
+
+    fn note(&mut self, group: &GroupName, role: Role, why: String) {
+        // A clock before 1970 is nobody's.
+        let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        if let Some(ledger) = self.ledgers.get_mut(group) {
+            ledger.change(role, why, Now(monotonic()), date);
         }
     }
 
@@ -321,11 +341,13 @@ impl Thread {
             let (group, role) = (&member.instance.group, member.router.role());
             let from = member.holder(now).map(|heard| heard.from);
             let begun = member.router.has_begun();
-            if self.told.insert(group.clone(), (role, from, begun)) == Some((role, from, begun)) {
-                continue;
-            }
             let (Some(seat), Some(ledger)) = (self.seats.get(group), self.ledgers.get(group)) else { continue };
             let why = report::why(member, ledger);
+            let tells = (role, why.clone(), from, begun);
+            if self.told.get(group) == Some(&tells) {
+                continue;
+            }
+            self.told.insert(group.clone(), tells);
             let holder = from.map(|address| {
                 let known = seat.hosts.iter().find(|(known, _)| *known == address);
                 Peer { address, name: known.map(|(_, name)| name.clone()) }

@@ -39,6 +39,8 @@ struct Plan {
     priorities: [u8; HOSTS],
     preempt: bool,
     preempt_delay: u32,
+    /// In tenths of an interval.
+    duplicate_check: u32,
     /// When, in hundredths of an interval, to whom, and what.
     troubles: Vec<(u32, usize, Trouble)>,
     seed: u64,
@@ -89,6 +91,7 @@ fn rules(plan: &Plan, host: usize) -> Rules {
         own: address(host),
         announce_again: plan.interval * 5,
         announce_every: Duration::ZERO,
+        duplicate_check: plan.interval * plan.duplicate_check / 10,
         rivals: others
             .map(|other| Rival { addresses: vec![address(other)], priority: plan.priorities[other] })
             .collect(),
@@ -239,7 +242,7 @@ impl World {
                 }
                 Output::Lease(until) => self.hosts[host].lease = until,
                 Output::Release => self.hosts[host].lease = Now::default(),
-                Output::Announce | Output::Changed(..) => {}
+                Output::Announce | Output::Ask | Output::InUse(_) | Output::Changed(..) => {}
             }
         }
     }
@@ -263,14 +266,16 @@ fn plan() -> impl Strategy<Value = Plan> {
         priorities,
         any::<bool>(),
         prop_oneof![Just(0), 1..100_u32],
+        prop_oneof![Just(0), 1..50_u32],
         prop::collection::vec((0..TROUBLE * 100, 0..HOSTS, trouble()), 0..12),
         any::<u64>(),
     )
-        .prop_map(|(millis, priorities, preempt, preempt_delay, troubles, seed)| Plan {
+        .prop_map(|(millis, priorities, preempt, preempt_delay, duplicate_check, troubles, seed)| Plan {
             interval: Duration::from_millis(millis),
             priorities: priorities.map(|priority| priority.clamp(1, HIGHEST)),
             preempt,
             preempt_delay,
+            duplicate_check,
             troubles,
             seed,
         })

@@ -130,7 +130,9 @@ fn a_label_is_there_comes_back_and_changes() {
     let await_label = |label: &str| {
         wait_until(Duration::from_secs(10), &format!("the VIP to be labelled {label}"), || {
             let shown = host.netns().output("ip", &["-o", "address", "show", "to", &vip.to_string()])?;
-            let is_so = shown.lines().count() == 1 && shown.split_whitespace().any(|word| word == label);
+            // The label is the last word before the lifetimes.
+            let seen = shown.split('\\').next().and_then(|line| line.split_whitespace().last());
+            let is_so = shown.matches(&vip.to_string()).count() == 1 && seen == Some(label);
             if is_so { Ok(()) } else { Err(anyhow::anyhow!("{shown}")) }
         })
         .unwrap();

@@ -73,7 +73,8 @@ impl Asker {
     /// # Errors
     /// [`AskError`] of the last interface that took no frame, such as one that is down; on all others it is asked.
     pub fn ask(&self) -> Result<(), AskError> {
-        self.segments.iter().map(Segment::ask).fold(Ok(()), |sum, asked| asked.and(sum))
+        let failures = self.segments.iter().filter_map(|segment| segment.ask().err());
+        failures.last().map_or(Ok(()), Err)
     }
 
     /// Other machines that have answered since it was last looked.

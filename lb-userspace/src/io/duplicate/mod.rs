@@ -71,10 +71,13 @@ impl Asker {
     /// Asks about each VIP once. It does not wait for the network.
     ///
     /// # Errors
-    /// [`AskError`] of the last interface that took no frame, such as one that is down; on all others it is asked.
+    /// [`AskError`] of an interface that took no frame, such as one that is down; on all others it is asked.
     pub fn ask(&self) -> Result<(), AskError> {
-        let failures = self.segments.iter().filter_map(|segment| segment.ask().err());
-        failures.last().map_or(Ok(()), Err)
+        let mut all = Ok(());
+        for segment in &self.segments {
+            all = segment.ask().and(all);
+        }
+        all
     }
 
     /// Other machines that have answered since it was last looked.

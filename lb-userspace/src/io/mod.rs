@@ -5,6 +5,7 @@ pub mod carrier;
 pub mod command;
 pub mod datapath;
 pub mod doctor;
+pub mod duplicate;
 mod durable;
 pub mod features;
 pub mod holds;

@@ -215,6 +215,7 @@ fn instances() -> Vec<Instance> {
             own,
             announce_again: Duration::from_secs(5),
             announce_every: Duration::ZERO,
+            duplicate_check: Duration::ZERO,
             rivals: Vec::new(),
         },
         shape: Shape::default(),

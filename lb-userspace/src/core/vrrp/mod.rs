@@ -4,7 +4,7 @@
 //! - [`check`]: which of them are listened to.
 //! - [`seal`]: messages under the cluster's key.
 //! - [`timers`]: how long a backup waits.
-//! - [`rules`]: what one virtual router goes by. [`router`]: its state machine.
+//! - [`rules`]: what one virtual router goes by. [`router`]: its state machine. [`duplicate`]: whether its addresses are free.
 //! - [`peers`]: who was heard.
 //!
 //! Here: all virtual routers of a host, behind [`Election`]. Each group of VIPs is one virtual router; several may be on one
@@ -12,6 +12,7 @@
 
 pub mod advert;
 pub mod check;
+mod duplicate;
 pub mod peers;
 pub mod router;
 pub mod rules;
@@ -189,6 +190,7 @@ impl Election for Vrrp {
             Event::Fitness { group, fitness } => self.one(group, Input::Fitness(fitness), now),
             Event::CaughtUp { group, since } => self.one(group, Input::CaughtUp(since), now),
             Event::Yield { group } => self.one(group, Input::Yield, now),
+            Event::InUse { group, answer } => self.one(group, Input::InUse(answer), now),
             Event::Unsent { group, why } => self.one(group, Input::Unsent(why), now),
             Event::Tick => self.all(&Input::Tick, now),
             Event::Stop => self.all(&Input::Stop, now),
@@ -247,6 +249,8 @@ impl Member {
             Output::Lease(until) => Action::Lease { group, until },
             Output::Release => Action::Release { group },
             Output::Announce => Action::Announce { group },
+            Output::Ask => Action::Ask { group },
+            Output::InUse(why) => Action::InUse { group, why },
             Output::Changed(role, why) => Action::Changed { group, role, why },
         }]
     }

@@ -17,6 +17,8 @@
 //!   leaves alone whoever holds them, as if it did not preempt; if nobody does, it is better than none.
 //! - A host that was told to yield does not take over again from one that is there, as if it did not preempt.
 //! - A lease that an earlier pivotd of this host left behind, and that still runs, is taken over.
+//! - *Duplicates*: what nobody was heard to hold is asked about before it is claimed, see [`super::duplicate`]. The owner asks
+//!   nobody, as it waits for nobody.
 //!
 //! What must hold: [`State::Holder`] and nothing else has a lease, and its end never lies beyond
 //! `last message + Rules::lease`. After every event, what was due is done: [`Router::deadline`] lies beyond `now`.
@@ -24,9 +26,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::duplicate::{self, Duplicate};
 use super::rules::{Heard, OWNER, Rules};
 use super::timers;
-use crate::core::election::{Fitness, Role};
+use crate::core::election::{Fitness, InUse, Role};
 use crate::core::event::Now;
 
 /// The holder gives its addresses up.
@@ -44,6 +47,8 @@ pub enum Input {
     CaughtUp(Now),
     /// Let another router hold the addresses.
     Yield,
+    /// Another machine has one of the addresses.
+    InUse(InUse),
     /// A message could not be sent, and why.
     Unsent(String),
     /// Time has passed.
@@ -63,6 +68,10 @@ pub enum Output {
     Release,
     /// Announce the addresses.
     Announce,
+    /// Ask the segment whether another machine has them.
+    Ask,
+    /// One does, in words: this host does not take over.
+    InUse(String),
     /// The role has changed, and why.
     Changed(Role, String),
 }
@@ -125,6 +134,8 @@ pub struct Router {
     behind: Option<Now>,
     /// The end of the lease that an earlier pivotd had, until this one has begun.
     inherited: Option<Now>,
+    /// Whether another machine has the addresses.
+    duplicate: Duplicate,
     state: State,
 }
 
@@ -134,7 +145,16 @@ impl Router {
     #[must_use]
     pub fn new(rules: Rules, inherited: Option<Now>) -> Self {
         let state = State::Fault("it has not begun".to_owned());
-        Self { priority: rules.priority, rules, begun: false, yielded: false, behind: None, inherited, state }
+        Self {
+            priority: rules.priority,
+            rules,
+            begun: false,
+            yielded: false,
+            behind: None,
+            inherited,
+            duplicate: Duplicate::default(),
+            state,
+        }
     }
 
     /// Goes by other rules from now on: what is due is due as it was.
@@ -184,6 +204,12 @@ impl Router {
         self.behind
     }
 
+    /// Whether answers to [`Output::Ask`] are waited for.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        matches!(self.state, State::Backup { .. }) && self.duplicate.asks()
+    }
+
     /// When an [`Input::Tick`] is wanted.
     #[must_use]
     pub fn deadline(&self) -> Option<Now> {
@@ -207,6 +233,7 @@ impl Router {
             Input::Fitness(fitness) => self.fitness(fitness, now, &mut outputs),
             Input::CaughtUp(since) => self.caught_up(since, now, &mut outputs),
             Input::Yield => self.yield_to_others(now, &mut outputs),
+            Input::InUse(answer) => self.in_use(&answer, now, &mut outputs),
             Input::Unsent(why) => self.unsent(&why, now, &mut outputs),
             Input::Tick => self.tick(now, &mut outputs),
             Input::Stop => self.stop(&mut outputs),
@@ -235,6 +262,7 @@ impl Router {
     fn heard(&mut self, heard: Heard, now: Now, outputs: &mut Vec<Output>) {
         let resigns = heard.priority == RESIGNED;
         let is_better = (heard.priority, heard.from) > (self.priority, self.rules.own);
+        let had_put_off = self.duplicate.settle();
         match &mut self.state {
             State::Fault(_) => {}
             // RFC 9568 section 6.4.2 (420): the holder resigns.
@@ -252,6 +280,10 @@ impl Router {
                 *heeded = !worse || !self.rules.preempt || self.yielded || self.behind.is_some() || patient;
                 if *heeded {
                     *down_at = after(heard.at, self.rules.master_down(self.priority, &heard));
+                } else if had_put_off {
+                    let interval = self.rules.interval_of(&heard);
+                    let skew = timers::skew(self.rules.version, self.priority, interval);
+                    *down_at = (*down_at).min(after(now, skew));
                 }
             }
             State::Claim { preempts, serve_at, heard_by, .. } if resigns => {
@@ -368,6 +400,16 @@ impl Router {
         }
     }
 
+    /// Another machine has one of the addresses: this host leaves them alone, and asks again after a while. It has said
+    /// nothing to others that it would have to take back.
+    fn in_use(&mut self, answer: &InUse, now: Now, outputs: &mut Vec<Output>) {
+        let State::Backup { down_at, .. } = &mut self.state else { return };
+        if let Some(why) = self.duplicate.answered(answer) {
+            *down_at = after(now, duplicate::RETRY);
+            outputs.extend(why.map(Output::InUse));
+        }
+    }
+
     /// Nobody hears this host: it must not go on until it is believed to be dead.
     fn unsent(&mut self, why: &str, now: Now, outputs: &mut Vec<Output>) {
         if matches!(self.state, State::Claim { .. } | State::Holder { .. }) {
@@ -386,9 +428,13 @@ impl Router {
                 let interval = holder.as_ref().map_or(self.rules.interval, |heard| self.rules.interval_of(heard));
                 *down_at = after(now, interval + timers::skew(self.rules.version, self.priority, interval));
             }
-            State::Backup { holder, heeded, .. } => {
+            State::Backup { holder, heeded, down_at, .. } => {
                 let wait = self.rules.claim();
                 match *holder {
+                    None if let Some(pause) = self.duplicate.ask(self.rules.duplicate_check) => {
+                        *down_at = after(now, pause);
+                        outputs.push(Output::Ask);
+                    }
                     None => self.claim("no other host holds them".to_owned(), None, wait, now, outputs),
                     Some(heard) if *heeded => {
                         self.claim(format!("{} is silent", heard.from), None, wait, now, outputs);
@@ -461,6 +507,7 @@ impl Router {
     /// Becomes the holder.
     fn take(&mut self, why: String, now: Now, outputs: &mut Vec<Output>) {
         (self.yielded, self.behind) = (false, None);
+        self.duplicate.settle();
         self.state = State::Holder {
             advertise_at: now,
             until: now,
@@ -478,6 +525,7 @@ impl Router {
             None => after(now, timers::master_down(self.rules.version, self.priority, self.rules.interval)),
         };
         self.state = State::Backup { holder, heeded: holder.is_some(), down_at, patient_until: None };
+        self.duplicate.begin_anew();
         outputs.push(Output::Changed(Role::Backup, why));
     }
 

@@ -39,6 +39,9 @@ pub struct Rules {
     pub announce_again: Duration,
     /// How often they are announced from then on; zero: never.
     pub announce_every: Duration,
+    /// How long the segment is asked whether another machine has the addresses, before this host takes over what nobody was
+    /// heard to hold; zero: not at all.
+    pub duplicate_check: Duration,
     /// The other hosts of the configuration.
     pub rivals: Vec<Rival>,
 }

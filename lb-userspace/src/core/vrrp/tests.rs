@@ -25,6 +25,7 @@ fn host(own: u8, other: u8, key: Option<&[u8]>, sequence: u64) -> Vrrp {
         own: address(own),
         announce_again: Duration::from_secs(5),
         announce_every: Duration::ZERO,
+        duplicate_check: Duration::ZERO,
         rivals: Vec::new(),
     };
     let instance = Instance {

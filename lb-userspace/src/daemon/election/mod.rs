@@ -2,10 +2,11 @@
 //!
 //! - [`thread`]: its loop: what waits, then what is due.
 //! - [`seat`]: what it has to know of one group, and how that follows from the configuration.
-//! - [`complaints`]: messages that were ignored, each kind told once.
+//! - [`complaints`]: messages that were ignored, each kind told once. [`duplicates`]: whether other machines have the VIPs.
 //! - [`ledger`]: what is remembered of a group. [`report`]: how things stand, for whoever asks.
 
 mod complaints;
+mod duplicates;
 mod ledger;
 pub(super) mod report;
 pub(super) mod seat;

@@ -48,6 +48,7 @@ pub(crate) fn instance(config: &Config, group: &Group, host: &str, own: IpAddr) 
             own,
             announce_again: group.announce_again,
             announce_every: group.announce_every,
+            duplicate_check: group.duplicate_check,
             rivals: others.clone().map(rival).collect(),
         },
         shape: Shape { password: group.password, pseudo_header: group.pseudo_header },

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::Elected;
 use super::complaints::{Complaints, Ignored};
+use super::duplicates::Duplicates;
 use super::ledger::Ledger;
 use super::report::{self, GroupReport, Report};
 use super::seat::Seat;
@@ -86,6 +87,7 @@ pub(super) fn run(
         seats: BTreeMap::new(),
         sockets: BTreeMap::new(),
         carriers: BTreeMap::new(),
+        duplicates: Duplicates::default(),
         complaints: Complaints::default(),
         ledgers: BTreeMap::new(),
         told: BTreeMap::new(),
@@ -106,6 +108,7 @@ pub(super) fn run(
             let actions = election.vrrp.handle(Event::Tick, now);
             election.act(actions);
         }
+        election.duplicates.keep(election.vrrp.members());
         election.tell();
         election.wait(bell);
     }
@@ -120,12 +123,13 @@ struct Thread {
     sockets: BTreeMap<(String, bool), Socket>,
     /// By interface: what is sent without a carrier is lost without an error.
     carriers: BTreeMap<String, Carrier>,
+    duplicates: Duplicates,
     complaints: Complaints,
     /// What is remembered of each group.
     ledgers: BTreeMap<GroupName, Ledger>,
-    /// What the daemon knows of each group: what this host is for it, who holds it, whether it takes part, and whether it is
-    /// behind.
-    told: BTreeMap<GroupName, (Role, Option<IpAddr>, bool, Option<Now>)>,
+    /// What the daemon knows of each group: what this host is for it and why, who holds it, whether it takes
+    /// part, and whether it is behind.
+    told: BTreeMap<GroupName, (Role, String, Option<IpAddr>, bool, Option<Now>)>,
     says: UnboundedSender<Elected>,
     leases: Leases,
 }
@@ -192,6 +196,7 @@ impl Thread {
                 Err(error) => tracing::error!("{error}"),
             }
         }
+        self.duplicates.clear();
         self.seats = seats.into_iter().map(|seat| (seat.instance.group.clone(), seat)).collect();
         self.ledgers.retain(|group, _| self.seats.contains_key(group));
         self.told.retain(|group, _| self.seats.contains_key(group));
@@ -226,6 +231,9 @@ impl Thread {
                 actions.extend(self.vrrp.handle(Event::Message(datagram), Now(now)));
             }
         }
+        for (group, answer) in self.duplicates.answers() {
+            actions.extend(self.vrrp.handle(Event::InUse { group: &group, answer }, Now(monotonic())));
+        }
         self.act(actions);
     }
 
@@ -237,8 +245,11 @@ impl Thread {
         let due = due.map_or(IDLE, |Now(deadline)| deadline.saturating_sub(now));
         let timeout = Timespec { tv_sec: due.as_secs() as i64, tv_nsec: due.subsec_nanos().into() };
         let sockets = self.sockets.values().map(rustix::fd::AsFd::as_fd);
-        let mut polled: Vec<PollFd<'_>> =
-            sockets.chain([bell.as_fd()]).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        let mut polled: Vec<PollFd<'_>> = sockets
+            .chain(self.duplicates.sockets())
+            .chain([bell.as_fd()])
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+            .collect();
         // Whatever woke it up, the loop looks at everything.
         let _ = poll(&mut polled, Some(&timeout));
     }
@@ -267,13 +278,14 @@ impl Thread {
                     self.count(&group, |counters| counters.announcements += 1);
                 }
                 Action::Announce { .. } => {}
+                Action::Ask { group } => self.seats.get(&group).into_iter().for_each(|seat| self.duplicates.ask(seat)),
+                Action::InUse { group, why } => {
+                    tracing::warn!(group = &*group, why, "this host does not take the VIPs");
+                    self.note(&group, Role::Backup, why);
+                }
                 Action::Changed { group, role, why } => {
                     tracing::info!(group = &*group, role = role.name(), why, "this host's role has changed");
-                    // A clock before 1970 is nobody's.
-                    let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                    if let Some(ledger) = self.ledgers.get_mut(&group) {
-                        ledger.change(role, why, Now(monotonic()), date);
-                    }
+                    self.note(&group, role, why);
                 }
                 Action::Ignored { group, source, kind, why } => {
                     if let Some(group) = &group {
@@ -290,6 +302,14 @@ impl Thread {
         for (group, why) in unsent {
             let actions = self.vrrp.handle(Event::Unsent { group: &group, why }, Now(monotonic()));
             self.act(actions);
+        }
+    }
+
+    fn note(&mut self, group: &GroupName, role: Role, why: String) {
+        // A clock before 1970 is nobody's.
+        let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        if let Some(ledger) = self.ledgers.get_mut(group) {
+            ledger.change(role, why, Now(monotonic()), date);
         }
     }
 
@@ -346,12 +366,13 @@ impl Thread {
             let (group, role) = (&member.instance.group, member.router.role());
             let from = member.holder(now).map(|heard| heard.from);
             let (begun, behind) = (member.router.has_begun(), self.vrrp.behind_since(group));
-            let news = (role, from, begun, behind);
-            if self.told.insert(group.clone(), news) == Some(news) {
-                continue;
-            }
             let (Some(seat), Some(ledger)) = (self.seats.get(group), self.ledgers.get(group)) else { continue };
             let why = report::why(member, ledger);
+            let tells = (role, why.clone(), from, begun, behind);
+            if self.told.get(group) == Some(&tells) {
+                continue;
+            }
+            self.told.insert(group.clone(), tells);
             let holder = from.map(|address| {
                 let known = seat.hosts.iter().find(|(known, _)| *known == address);
                 Peer { address, name: known.map(|(_, name)| name.clone()) }

@@ -43,6 +43,8 @@ struct Plan {
     catches_up: Option<u32>,
     /// Whether a message never overtakes another one of its sender.
     in_order: bool,
+    /// In tenths of an interval.
+    duplicate_check: u32,
     /// When, in hundredths of an interval, to whom, and what.
     troubles: Vec<(u32, usize, Trouble)>,
     seed: u64,
@@ -97,6 +99,7 @@ fn rules(plan: &Plan, host: usize) -> Rules {
         own: address(host),
         announce_again: plan.interval * 5,
         announce_every: Duration::ZERO,
+        duplicate_check: plan.interval * plan.duplicate_check / 10,
         rivals: others
             .map(|other| Rival { addresses: vec![address(other)], priority: plan.priorities[other] })
             .collect(),
@@ -263,7 +266,7 @@ impl World {
                 }
                 Output::Lease(until) => self.hosts[host].lease = until,
                 Output::Release => self.hosts[host].lease = Now::default(),
-                Output::Announce | Output::Changed(..) => {}
+                Output::Announce | Output::Ask | Output::InUse(_) | Output::Changed(..) => {}
             }
         }
     }
@@ -287,21 +290,27 @@ fn plan() -> impl Strategy<Value = Plan> {
         priorities,
         any::<bool>(),
         prop_oneof![Just(0), 1..100_u32],
+        prop_oneof![Just(0), 1..50_u32],
         prop::option::of(0..100_u32),
         any::<bool>(),
         prop::collection::vec((0..TROUBLE * 100, 0..HOSTS, trouble()), 0..12),
         any::<u64>(),
     )
-        .prop_map(|(millis, priorities, preempt, preempt_delay, catches_up, in_order, troubles, seed)| Plan {
-            interval: Duration::from_millis(millis),
-            priorities: priorities.map(|priority| priority.clamp(1, HIGHEST)),
-            preempt,
-            preempt_delay,
-            catches_up,
-            in_order,
-            troubles,
-            seed,
-        })
+        .prop_map(
+            |(millis, priorities, preempt, preempt_delay, duplicate_check, catches_up, in_order, troubles, seed)| {
+                Plan {
+                    interval: Duration::from_millis(millis),
+                    priorities: priorities.map(|priority| priority.clamp(1, HIGHEST)),
+                    preempt,
+                    preempt_delay,
+                    catches_up,
+                    in_order,
+                    duplicate_check,
+                    troubles,
+                    seed,
+                }
+            },
+        )
 }
 
 proptest! {
@@ -330,8 +339,17 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let interval = Duration::from_millis(millis);
-        let (catches_up, in_order, troubles) = (None, true, Vec::new());
-        let plan = Plan { interval, priorities, preempt: true, preempt_delay: 0, catches_up, in_order, troubles, seed };
+        let plan = Plan {
+            interval,
+            priorities,
+            preempt: true,
+            preempt_delay: 0,
+            catches_up: None,
+            in_order: true,
+            duplicate_check: 0,
+            troubles: Vec::new(),
+            seed,
+        };
         let mut world = World::new(plan);
         let death = interval * 12 + interval * when / 100;
         world.run(Now(death));

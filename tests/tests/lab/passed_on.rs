@@ -242,8 +242,8 @@ fn nothing_is_passed_on_to_a_host_whose_lease_has_run_out() {
         let is_advert = |frame: &Frame| frame.vrrp().is_some();
         let prober = cluster.client().probe(cluster.vip());
         wait_until(Duration::from_secs(10), "c3 to pass packets on to c1", || {
-            let passed = old.times(c3, is_request).len();
-            if passed > 100 { Ok(()) } else { Err(format!("{passed}")) }
+            let seen = (old.times(c3, is_request).len(), old.times(c1, is_advert).len());
+            if seen.0 > 100 && seen.1 > 0 { Ok(()) } else { Err(format!("{seen:?} packets and adverts")) }
         })
         .unwrap();
         cluster.daemon_mut("c1").process().signal(Signal::STOP).unwrap();

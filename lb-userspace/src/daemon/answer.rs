@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::Daemon;
+use super::election::Elections;
 use crate::api::error::ApiError;
 use crate::api::request::Request;
 use crate::core::event::DrainTarget;
@@ -146,7 +147,7 @@ impl Daemon {
             interface: &link.name,
             index: link.index,
             holder: vip.and_then(|vip| vip.holder.as_deref()),
-            now: writer.clock().jiffies(),
+            now: self.elections.as_ref().map_or_else(|| writer.clock().jiffies(), Elections::jiffies),
         };
         Ok(explain::explain(writer, question, place))
     }

@@ -49,8 +49,15 @@ fn hang(directory: &Path) -> String {
 
 /// Has c2 take over, and waits until its hook hangs; returns the number of the process that it has started.
 fn taken_over(cluster: &mut Cluster) -> String {
-    cluster.daemon_mut("c1").kill9().unwrap();
+    // It may have held the VIP before c1 was there: its pivotd of now has not.
+    let c2 = cluster.daemon_mut("c2");
+    c2.stop().unwrap();
+    c2.restart().unwrap();
     let file = cluster.lab.directory().join("hangs-c2");
+    for note in [&file, &cluster.lab.directory().join("ran-c2")] {
+        fs::remove_file(note).or_else(|error| if note.exists() { Err(error) } else { Ok(()) }).unwrap();
+    }
+    cluster.daemon_mut("c1").kill9().unwrap();
     wait_until(AMPLE, "the hook of c2 to hang", || fs::read_to_string(&file)).unwrap()
 }
 

@@ -5,12 +5,13 @@
 //! - [`seal`]: messages under the cluster's key.
 //! - [`timers`]: how long a backup waits.
 //! - [`rules`]: what one virtual router goes by. [`router`]: its state machine. [`duplicate`]: whether its addresses are free.
-//! - [`peers`]: who was heard.
+//! - [`peers`]: who was heard. [`belief`]: who of them may be passed packets, and until when.
 //!
 //! Here: all virtual routers of a host, behind [`Election`]. Each group of VIPs is one virtual router; several may be on one
 //! interface, told apart by number and family.
 
 pub mod advert;
+pub mod belief;
 pub mod check;
 mod duplicate;
 pub mod peers;

@@ -27,7 +27,7 @@ use self::thread::Order;
 use crate::core::election::{Fitness, Peer, Role};
 use crate::core::event::Now;
 use crate::io::jiffies;
-use crate::tables::lease::Leases;
+use crate::tables::lease::{Jiffies, Leases};
 
 /// How long the election has to say how things stand. It takes microseconds; one that hangs has lost its leases by then.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -54,6 +54,8 @@ pub(super) struct Elections {
     orders: mpsc::Sender<Order>,
     bell: OwnedFd,
     thread: Option<JoinHandle<()>>,
+    /// How it tells the packet path's time.
+    jiffies: Jiffies,
     /// What it says, in order.
     pub(super) said: tokio_mpsc::UnboundedReceiver<Elected>,
 }
@@ -65,7 +67,8 @@ impl Elections {
     /// # Errors
     /// What the kernel says.
     pub(super) fn start(memory: &crate::tables::memory::TableMemory, host: &str, sequence: u64) -> io::Result<Self> {
-        let leases = Leases::new(std::sync::Arc::clone(&memory.vips), jiffies::measure()?);
+        let jiffies = jiffies::measure()?;
+        let leases = Leases::new(std::sync::Arc::clone(&memory.vips), jiffies);
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let (orders, inbox) = mpsc::channel();
         let (says, said) = tokio_mpsc::unbounded_channel();
@@ -73,12 +76,17 @@ impl Elections {
         let thread = std::thread::Builder::new()
             .name("election".to_owned())
             .spawn(move || thread::run(&inbox, &heard, says, leases, host, sequence))?;
-        Ok(Self { orders, bell, thread: Some(thread), said })
+        Ok(Self { orders, bell, thread: Some(thread), jiffies, said })
     }
 
     /// The groups that it is to take part in from now on.
     pub(super) fn seat(&self, seats: Vec<Seat>) {
         self.order(Order::Seat(seats));
+    }
+
+    /// The packet path's time, as exactly as leases go by it.
+    pub(super) fn jiffies(&self) -> u64 {
+        self.jiffies.at(jiffies::monotonic())
     }
 
     /// What this host is fit for.

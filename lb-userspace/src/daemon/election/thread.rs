@@ -19,10 +19,11 @@ use super::complaints::{Complaints, Ignored};
 use super::duplicates::Duplicates;
 use super::ledger::Ledger;
 use super::report::{self, GroupReport, Report};
-use super::seat::Seat;
+use super::seat::{self, Seat};
 use crate::core::election::{Action, Datagram, Election as _, Event, Fitness, GroupName, Peer, Role};
 use crate::core::event::Now;
 use crate::core::view::vips::ElectionCounters;
+use crate::core::vrrp::router::State;
 use crate::core::vrrp::{Member, Vrrp};
 use crate::io::announce;
 use crate::io::carrier::Carrier;
@@ -109,6 +110,7 @@ pub(super) fn run(
             election.act(actions);
         }
         election.duplicates.keep(election.vrrp.members());
+        election.believe();
         election.tell();
         election.wait(bell);
     }
@@ -172,6 +174,12 @@ impl Thread {
         let actions = self.vrrp.configure(instances, now);
         // What goes is handed over by the seats that it had.
         self.act(actions);
+        for (vip, until) in seat::moved(self.seats.values(), &seats, |group| self.lease_of(group)) {
+            match until {
+                Some(Now(until)) => self.leases.extend(vip, until),
+                None => self.leases.end(vip),
+            }
+        }
         self.sockets.retain(|(interface, v4), socket| {
             seats.iter().any(|seat| {
                 seat.link.name == *interface
@@ -341,6 +349,15 @@ impl Thread {
         }
     }
 
+    /// The end of the lease that this host has on a group, if it holds it.
+    fn lease_of(&self, group: &str) -> Option<Now> {
+        let member = self.vrrp.members().iter().find(|it| *it.instance.group == *group)?;
+        match member.router.state() {
+            State::Holder { until, .. } => Some(*until),
+            State::Fault(_) | State::Backup { .. } | State::Claim { .. } => None,
+        }
+    }
+
     fn holds(&self, group: &str) -> bool {
         self.vrrp.members().iter().any(|it| *it.instance.group == *group && it.router.role() == Role::Holder)
     }
@@ -357,6 +374,18 @@ impl Thread {
             Some(GroupReport::of(member, self.seats.get(group)?, self.ledgers.get(group)?, &self.host, now))
         };
         Report { groups: self.vrrp.members().iter().filter_map(group).collect(), ignored: self.complaints.view(now) }
+    }
+
+    /// Says until when packets for VIPs that other hosts hold may be passed on to them.
+    fn believe(&self) {
+        let now = Now(monotonic());
+        for member in self.vrrp.members() {
+            let believed = member.believed(now);
+            self.each_vip(&member.instance.group, |leases, vip| match believed {
+                Some((from, Now(until))) => leases.believe(vip, from, until),
+                None => leases.doubt(vip),
+            });
+        }
     }
 
     /// Tells the daemon what is new.

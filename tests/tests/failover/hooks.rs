@@ -10,6 +10,7 @@ use lb_userspace::core::view::hooks::{EndingView, HooksView};
 use pivot_tests::lab::capture::Capture;
 use pivot_tests::lab::cluster::{BACKEND_PORT, web_config};
 use pivot_tests::lab::frame::Frame;
+use pivot_tests::lab::trial::story;
 use pivot_tests::lab::{Cluster, Lab, Load, Topology, wait_until};
 
 /// Ten adverts in a second.
@@ -57,6 +58,12 @@ fn taken_over(cluster: &mut Cluster) -> String {
     for note in [&file, &cluster.lab.directory().join("ran-c2")] {
         fs::remove_file(note).or_else(|error| if note.exists() { Err(error) } else { Ok(()) }).unwrap();
     }
+    let c2 = &cluster.daemons["c2"];
+    wait_until(AMPLE, "c2 to hear c1", || match c2.vips().unwrap().groups.remove(0).holder {
+        Some(holder) if holder == "c1" => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .unwrap();
     cluster.daemon_mut("c1").kill9().unwrap();
     wait_until(AMPLE, "the hook of c2 to hang", || fs::read_to_string(&file)).unwrap()
 }
@@ -84,7 +91,7 @@ fn await_last(cluster: &Cluster, host: &str, commands: &[&str], role: &str, why:
             last.len() == commands.len() && last.iter().zip(commands).all(|(line, &word)| is_of(line, word));
         if are_these { Ok(()) } else { Err(format!("{ran:?}")) }
     })
-    .unwrap();
+    .unwrap_or_else(|error| panic!("{error:#}{}", story(cluster)));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! - [`check`]: which of them are listened to.
 //! - [`seal`]: messages under the cluster's key.
 //! - [`timers`]: how long a backup waits.
-//! - [`rules`]: what one virtual router goes by. [`router`]: its state machine. [`duplicate`]: whether its addresses are free.
+//! - [`rules`]: what one virtual router goes by. [`router`]: its state machine, [`state`]: where that stands. [`duplicate`]: whether its addresses are free.
 //! - [`peers`]: who was heard. [`belief`]: who of them may be passed packets, and until when.
 //!
 //! Here: all virtual routers of a host, behind [`Election`]. Each group of VIPs is one virtual router; several may be on one
@@ -18,6 +18,7 @@ pub mod peers;
 pub mod router;
 pub mod rules;
 pub mod seal;
+pub mod state;
 pub mod timers;
 
 use std::collections::BTreeMap;
@@ -26,8 +27,9 @@ use std::net::IpAddr;
 use self::advert::{Advert, GROUP4, GROUP6, Shape};
 use self::check::Believed;
 use self::peers::Peers;
-use self::router::{Input, Output, Router, State};
+use self::router::Router;
 use self::rules::{Heard, Rules};
+use self::state::{Input, Output, State};
 use super::election::{Action, Datagram, Election, Event, GroupName};
 use super::event::Now;
 use super::sync::message::Key;

@@ -23,11 +23,11 @@
 //! What must hold: [`State::Holder`] and nothing else has a lease, and its end never lies beyond
 //! `last message + Rules::lease`. After every event, what was due is done: [`Router::deadline`] lies beyond `now`.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::duplicate::{self, Duplicate};
 use super::rules::{Heard, OWNER, Rules};
+use super::state::{Fences, Input, Output, State};
 use super::timers;
 use crate::core::election::{Fitness, InUse, Role};
 use crate::core::event::Now;
@@ -36,89 +36,6 @@ use crate::core::event::Now;
 const RESIGNED: u8 = 0;
 /// Messages with which a holder answers others, in one of its intervals at most: what they send cannot make it flood.
 const ASSERTIONS: u32 = 10;
-/// What can happen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// Another router speaks.
-    Heard(Heard),
-    /// What this host is fit for.
-    Fitness(Fitness),
-    /// What this host missed before then it knows now.
-    CaughtUp(Now),
-    /// Let another router hold the addresses.
-    Yield,
-    /// Another machine has one of the addresses.
-    InUse(InUse),
-    /// A message could not be sent, and why.
-    Unsent(String),
-    /// Time has passed.
-    Tick,
-    /// The end.
-    Stop,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// Send a message of this priority.
-    Advertise(u8),
-    /// Serve the addresses until then, if that message was sent.
-    Lease(Now),
-    /// Cease to at once.
-    Release,
-    /// Announce the addresses.
-    Announce,
-    /// Ask the segment whether another machine has them.
-    Ask,
-    /// One does, in words: this host does not take over.
-    InUse(String),
-    /// The role has changed, and why.
-    Changed(Role, String),
-}
-
-/// Where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// Not fit, and why.
-    Fault(String),
-    /// Another one holds the addresses, or nobody.
-    Backup {
-        /// The holder, as last heard.
-        holder: Option<Heard>,
-        /// Whether it is left alone: then it is silence that makes this host take over.
-        heeded: bool,
-        /// When to take over if nothing is heard.
-        down_at: Now,
-        /// Until when a worse holder is left alone; `None` if none was heard.
-        patient_until: Option<Now>,
-    },
-    /// This host has said that it takes over.
-    Claim {
-        /// Why.
-        why: String,
-        /// The holder that is to make way, if it is one that says so when it does.
-        preempts: Option<IpAddr>,
-        /// When to say it again.
-        advertise_at: Now,
-        /// When all others have had time to hear it.
-        heard_by: Now,
-        /// When to serve: not before that.
-        serve_at: Now,
-        /// Until when they go by it.
-        until: Now,
-    },
-    /// This host holds them.
-    Holder {
-        /// When the next message is due.
-        advertise_at: Now,
-        /// When the lease ends.
-        until: Now,
-        /// When to announce next.
-        announce_at: Option<Now>,
-        /// From when on a lesser router is answered again.
-        assert_at: Now,
-    },
-}
 
 /// One virtual router.
 #[derive(Debug, Clone)]
@@ -136,6 +53,8 @@ pub struct Router {
     inherited: Option<Now>,
     /// Whether another machine has the addresses.
     duplicate: Duplicate,
+    /// Other pivots that may serve them.
+    fences: Fences,
     state: State,
 }
 
@@ -153,6 +72,7 @@ impl Router {
             behind: None,
             inherited,
             duplicate: Duplicate::default(),
+            fences: Fences::default(),
             state,
         }
     }
@@ -216,7 +136,7 @@ impl Router {
         match self.state {
             State::Fault(_) => None,
             State::Backup { down_at, .. } => Some(down_at),
-            State::Claim { serve_at, advertise_at, .. } => Some(serve_at.min(advertise_at)),
+            State::Claim { advertise_at, heard_by, .. } => Some(advertise_at.min(self.fences.free_at(heard_by))),
             State::Holder { advertise_at, until, announce_at, .. } => {
                 [Some(advertise_at), Some(until), announce_at].into_iter().flatten().min()
             }
@@ -236,7 +156,7 @@ impl Router {
             Input::InUse(answer) => self.in_use(&answer, now, &mut outputs),
             Input::Unsent(why) => self.unsent(&why, now, &mut outputs),
             Input::Tick => self.tick(now, &mut outputs),
-            Input::Stop => self.stop(&mut outputs),
+            Input::Stop => self.stop(now, &mut outputs),
         }
         outputs
     }
@@ -263,6 +183,11 @@ impl Router {
         let resigns = heard.priority == RESIGNED;
         let is_better = (heard.priority, heard.from) > (self.priority, self.rules.own);
         let had_put_off = self.duplicate.settle();
+        if resigns {
+            self.fences.remove(heard.from);
+        } else if self.rules.is_rival(&heard) {
+            self.fences.add(&heard);
+        }
         match &mut self.state {
             State::Fault(_) => {}
             // RFC 9568 section 6.4.2 (420): the holder resigns.
@@ -271,6 +196,9 @@ impl Router {
                 Some(last) if last.from != heard.from => {}
                 last => self.succeed(heard, last, now, outputs),
             },
+            // Its claim crossed that of a better one, which it has not heard yet.
+            State::Backup { holder: Some(last), .. }
+                if last.is_better(&heard) && heard.at < after(last.at, self.rules.claim()) => {}
             // (435): a better holder, or one that is left alone; (450) else, as if it had not been heard.
             State::Backup { holder, heeded, down_at, patient_until } => {
                 let worse = heard.priority < self.priority;
@@ -286,26 +214,17 @@ impl Router {
                     *down_at = (*down_at).min(after(now, skew));
                 }
             }
-            State::Claim { preempts, serve_at, heard_by, .. } if resigns => {
-                if *preempts == Some(heard.from) {
-                    (*preempts, *serve_at) = (None, *heard_by);
-                }
-            }
+            State::Claim { .. } if resigns => {}
             // Both woke up at once. The better one has heard this claim, too, and would wait for a lease that nobody has.
             State::Claim { .. } if is_better => {
-                self.resign(outputs);
+                outputs.push(Output::Advertise(RESIGNED));
                 self.back(Some(heard), better(&heard, self.priority), now, outputs);
             }
             // It has not heard the claim, and goes on.
-            State::Claim { preempts, serve_at, .. } => {
-                if self.rules.is_rival(&heard) {
-                    *preempts = Some(heard.from);
-                    *serve_at = (*serve_at).max(after(heard.at, fenced(&heard)));
-                }
-            }
+            State::Claim { .. } => {}
             // 6.4.3 (735): a better one, even if this host does not preempt. It waits for this host to say that it made way.
             State::Holder { .. } if is_better => {
-                self.resign(outputs);
+                self.resign(now, outputs);
                 self.back(Some(heard), better(&heard, self.priority), now, outputs);
             }
             // (705): whoever takes over waits for its skew; that it need not. (725): a lesser one. In either case that it
@@ -331,7 +250,7 @@ impl Router {
         let is_next = self.rules.is_next(self.priority, resigned.from, last.map(|last| last.priority));
         if fresh && is_next && !self.yielded {
             let why = format!("{} gave them up", resigned.from);
-            return self.claim(why, None, self.rules.claim() / 2, now, outputs);
+            return self.claim(why, self.rules.claim() / 2, now, outputs);
         }
         let wait = timers::skew(self.rules.version, self.priority, self.rules.interval_of(&resigned));
         let down_at = after(now, wait);
@@ -345,7 +264,7 @@ impl Router {
                 match self.state {
                     State::Fault(_) => {}
                     State::Backup { .. } | State::Claim { .. } | State::Holder { .. } => {
-                        self.resign(outputs);
+                        self.resign(now, outputs);
                         outputs.push(Output::Changed(Role::Fault, why.clone()));
                     }
                 }
@@ -361,7 +280,7 @@ impl Router {
                     }
                     // 6.4.1 (105): the owner waits for nobody, all others listen first.
                     State::Fault(_) if self.priority == OWNER && !self.rules.catches_up => {
-                        self.claim("this host owns the addresses".to_owned(), None, self.rules.claim(), now, outputs);
+                        self.claim("this host owns the addresses".to_owned(), self.rules.claim(), now, outputs);
                     }
                     State::Fault(_) => {
                         self.fall_behind(now);
@@ -386,16 +305,15 @@ impl Router {
         }
         self.behind = None;
         // What it would have done when it became fit.
-        if let (State::Backup { holder, .. }, OWNER) = (&self.state, self.priority) {
-            let preempts = holder.filter(|holder| self.rules.is_rival(holder));
-            self.claim("this host owns the addresses".to_owned(), preempts, self.rules.claim(), now, outputs);
+        if let (State::Backup { .. }, OWNER) = (&self.state, self.priority) {
+            self.claim("this host owns the addresses".to_owned(), self.rules.claim(), now, outputs);
         }
     }
 
     fn yield_to_others(&mut self, now: Now, outputs: &mut Vec<Output>) {
         self.yielded = true;
         if matches!(self.state, State::Claim { .. } | State::Holder { .. }) {
-            self.resign(outputs);
+            self.resign(now, outputs);
             self.back(None, "its operator had this host yield".to_owned(), now, outputs);
         }
     }
@@ -435,17 +353,16 @@ impl Router {
                         *down_at = after(now, pause);
                         outputs.push(Output::Ask);
                     }
-                    None => self.claim("no other host holds them".to_owned(), None, wait, now, outputs),
+                    None => self.claim("no other host holds them".to_owned(), wait, now, outputs),
                     Some(heard) if *heeded => {
-                        self.claim(format!("{} is silent", heard.from), None, wait, now, outputs);
+                        self.claim(format!("{} is silent", heard.from), wait, now, outputs);
                     }
                     Some(heard) => {
-                        let preempts = self.rules.is_rival(&heard).then_some(heard);
-                        self.claim(better(&heard, self.priority), preempts, wait, now, outputs);
+                        self.claim(better(&heard, self.priority), wait, now, outputs);
                     }
                 }
             }
-            State::Claim { why, serve_at, .. } if *serve_at <= now => {
+            State::Claim { why, heard_by, .. } if self.fences.free_at(*heard_by) <= now => {
                 let why = std::mem::take(why);
                 self.take(why, now, outputs);
             }
@@ -474,32 +391,30 @@ impl Router {
     }
 
     /// 6.4.3 (650).
-    fn stop(&mut self, outputs: &mut Vec<Output>) {
-        self.resign(outputs);
+    fn stop(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        self.resign(now, outputs);
         self.state = State::Fault("pivotd stops".to_owned());
     }
 
     /// Gives up what this host holds or has claimed, before anybody hears of it. While another one may still serve, nobody
     /// may hear of it at all: there is nothing to succeed to.
-    fn resign(&self, outputs: &mut Vec<Output>) {
+    fn resign(&self, now: Now, outputs: &mut Vec<Output>) {
         match self.state {
-            State::Holder { .. } | State::Claim { preempts: None, .. } => {
+            State::Holder { .. } => outputs.extend([Output::Release, Output::Advertise(RESIGNED)]),
+            State::Claim { .. } if self.fences.free_at(now) == now => {
                 outputs.extend([Output::Release, Output::Advertise(RESIGNED)]);
             }
             State::Claim { .. } | State::Backup { .. } | State::Fault(_) => {}
         }
     }
 
-    /// Says that this host takes over: after a while, and if it `preempts` a pivot, once that has made way or lost its lease.
-    fn claim(&mut self, why: String, preempts: Option<Heard>, wait: Duration, now: Now, outputs: &mut Vec<Output>) {
+    /// Says that this host takes over: after a while, and once each pivot that may serve has made way or lost its lease.
+    fn claim(&mut self, why: String, wait: Duration, now: Now, outputs: &mut Vec<Output>) {
         outputs.push(Output::Advertise(self.priority));
-        let heard_by = after(now, wait);
         self.state = State::Claim {
             why,
-            preempts: preempts.map(|holder| holder.from),
             advertise_at: after(now, self.rules.interval),
-            heard_by,
-            serve_at: preempts.map_or(heard_by, |holder| heard_by.max(after(holder.at, fenced(&holder)))),
+            heard_by: after(now, wait),
             until: after(now, self.rules.lease),
         };
     }
@@ -536,11 +451,6 @@ impl Router {
         *until = after(now, self.rules.lease);
         outputs.extend([Output::Advertise(self.priority), Output::Lease(*until)]);
     }
-}
-
-/// How long after its last message a pivot may serve: its lease is shorter, see [`Rules::lease`].
-fn fenced(heard: &Heard) -> Duration {
-    heard.interval * 3
 }
 
 fn better(heard: &Heard, priority: u8) -> String {

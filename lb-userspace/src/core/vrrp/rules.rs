@@ -68,6 +68,18 @@ pub struct Heard {
     pub at: Now,
 }
 
+impl Heard {
+    /// Until when it may serve if it is a pivot: its lease is shorter, see [`Rules::lease`].
+    pub(super) fn fenced_until(&self) -> Now {
+        Now(self.at.0 + self.interval * 3)
+    }
+
+    /// Whether another router is to make way for it.
+    pub(super) fn is_better(&self, other: &Self) -> bool {
+        (self.priority, self.from) > (other.priority, other.from)
+    }
+}
+
 impl Rules {
     /// How long others have to hear of a claim.
     pub(super) fn claim(&self) -> Duration {

@@ -23,7 +23,7 @@ use super::seat::{self, Seat};
 use crate::core::election::{Action, Datagram, Election as _, Event, Fitness, GroupName, Peer, Role};
 use crate::core::event::Now;
 use crate::core::view::vips::ElectionCounters;
-use crate::core::vrrp::router::State;
+use crate::core::vrrp::state::State;
 use crate::core::vrrp::{Member, Vrrp};
 use crate::io::announce;
 use crate::io::carrier::Carrier;

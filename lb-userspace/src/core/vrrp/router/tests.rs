@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::net::IpAddr;
 
 use proptest::prelude::*;
 
@@ -129,12 +130,17 @@ impl World {
         world
     }
 
+    /// The time that others have to hear a claim.
+    fn claim(&self) -> Duration {
+        CLAIM.min(self.plan.interval / CLAIM_PART)
+    }
+
     /// Up to a part of the time that a claim leaves for others to hear it.
     fn delay(&mut self) -> Duration {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        CLAIM.min(self.plan.interval / CLAIM_PART) * (self.random % 1000) as u32 / 3000
+        self.claim() * (self.random % 1000) as u32 / 3000
     }
 
     fn at(&mut self, time: Now, coming: Coming) {
@@ -329,39 +335,71 @@ proptest! {
     }
 }
 
+/// A plan in which nothing happens.
+fn calm(millis: u64, priorities: [u8; HOSTS], seed: u64) -> Plan {
+    Plan {
+        interval: Duration::from_millis(millis),
+        priorities,
+        preempt: true,
+        preempt_delay: 0,
+        catches_up: None,
+        in_order: true,
+        duplicate_check: 0,
+        troubles: Vec::new(),
+        seed,
+    }
+}
+
+fn intervals() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(10), Just(100), Just(1000)]
+}
+
 proptest! {
     /// However the claims of those that are left cross each other: nobody waits for a lease that nobody has.
     #[test]
     fn a_dead_holder_is_succeeded_in_time(
         priorities in prop_oneof![Just([150, 100, 50]), Just([100, 100, 100]), Just([250, 240, 239])],
-        millis in prop_oneof![Just(10_u64), Just(100), Just(1000)],
+        millis in intervals(),
         when in 0..100_u32,
         seed in any::<u64>(),
     ) {
-        let interval = Duration::from_millis(millis);
-        let plan = Plan {
-            interval,
-            priorities,
-            preempt: true,
-            preempt_delay: 0,
-            catches_up: None,
-            in_order: true,
-            duplicate_check: 0,
-            troubles: Vec::new(),
-            seed,
-        };
-        let mut world = World::new(plan);
+        let mut world = World::new(calm(millis, priorities, seed));
+        let interval = world.plan.interval;
         let death = interval * 12 + interval * when / 100;
         world.run(Now(death));
         let Some(dead) = (0..HOSTS).find(|host| world.hosts[*host].lease > world.now) else { panic!("nobody serves") };
         world.trouble(dead, Trouble::Dies(1000));
         let best = (0..HOSTS).filter(|host| *host != dead).map(|host| priorities[host]).max().unwrap_or_default();
-        let claim = CLAIM.min(interval / CLAIM_PART);
         // Its last message was heard; then silence, a wake-up that is late, the claim, and another one.
-        let latest = death + timers::master_down(Version::V3, best, interval) + claim * 3;
+        let latest = death + timers::master_down(Version::V3, best, interval) + world.claim() * 3;
         world.run(Now(latest));
         let serves = |host: usize| host != dead && world.hosts[host].lease > world.now;
         let story = &world.story[world.story.len().saturating_sub(20)..];
         prop_assert!((0..HOSTS).any(serves), "nobody serves at {latest:?}:\n{}", story.join("\n"));
+    }
+
+    #[test]
+    fn several_better_hosts_that_come_back_at_once_cost_no_more_than_one(
+        priorities in prop_oneof![Just([150, 100, 50]), Just([250, 249, 248]), Just([100, 150, 50])],
+        millis in intervals(),
+        apart in 0..20_u32,
+        seed in any::<u64>(),
+    ) {
+        let back = |host, tenths| (0, host, Trouble::Unfit(tenths));
+        let troubles = vec![back(0, 150), back(1, 150 + apart)];
+        let mut world = World::new(Plan { troubles, ..calm(millis, priorities, seed) });
+        let (interval, step) = (world.plan.interval, world.claim() / 4);
+        world.run(Now(interval * 6));
+        prop_assert!(world.hosts[2].lease > world.now, "the worst one serves alone");
+        let mut silent = Duration::ZERO;
+        while world.now < Now(interval * 30) {
+            let serves = (0..HOSTS).any(|host| world.hosts[host].lease > world.now);
+            silent = if serves { Duration::ZERO } else { silent + step };
+            let story = &world.story[world.story.len().saturating_sub(20)..];
+            prop_assert!(silent <= world.claim() * 3, "nobody serves for {silent:?}:\n{}", story.join("\n"));
+            world.run(Now(world.now.0 + step));
+        }
+        let best = usize::from(priorities[1] > priorities[0]);
+        prop_assert!(world.hosts[best].lease > world.now, "the best one serves");
     }
 }

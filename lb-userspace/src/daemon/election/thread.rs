@@ -1,13 +1,14 @@
-//! The election's loop.
+//! The election's loop. [`act`]: what it does of what the election wants.
 //!
 //! In: orders of the daemon, datagrams, the monotonic clock. Out: datagrams, leases, announcements, and what the daemon is to
 //! know or asks for. What must hold: what waits is taken in before what is due happens, as silence must not be what was only not read.
 
+mod act;
+
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
 use std::sync::mpsc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd as _, OwnedFd};
@@ -20,12 +21,10 @@ use super::duplicates::Duplicates;
 use super::ledger::Ledger;
 use super::report::{self, GroupReport, Report};
 use super::seat::{self, Seat};
-use crate::core::election::{Action, Datagram, Election as _, Event, Fitness, GroupName, Peer, Role};
+use crate::core::election::{Datagram, Election as _, Event, Fitness, GroupName, Peer, Role};
 use crate::core::event::Now;
-use crate::core::view::vips::ElectionCounters;
 use crate::core::vrrp::state::State;
 use crate::core::vrrp::{Member, Vrrp};
-use crate::io::announce;
 use crate::io::carrier::Carrier;
 use crate::io::jiffies::monotonic;
 use crate::io::vrrp::socket::Socket;
@@ -129,9 +128,8 @@ struct Thread {
     complaints: Complaints,
     /// What is remembered of each group.
     ledgers: BTreeMap<GroupName, Ledger>,
-    /// What the daemon knows of each group: what this host is for it and why, who holds it, whether it takes
-    /// part, and whether it is behind.
-    told: BTreeMap<GroupName, (Role, String, Option<IpAddr>, bool, Option<Now>)>,
+    /// What the daemon knows of each group.
+    told: BTreeMap<GroupName, Elected>,
     says: UnboundedSender<Elected>,
     leases: Leases,
 }
@@ -262,93 +260,6 @@ impl Thread {
         let _ = poll(&mut polled, Some(&timeout));
     }
 
-    fn act(&mut self, actions: Vec<Action>) {
-        let mut unsent: BTreeMap<GroupName, String> = BTreeMap::new();
-        for action in actions {
-            match action {
-                Action::Send { group, destination, payload } => {
-                    let sent = self.send(&group, destination, &payload);
-                    self.count(&group, |counters| match sent {
-                        Ok(()) => counters.adverts_sent += 1,
-                        Err(_) => counters.send_errors += 1,
-                    });
-                    if let Err(error) = sent {
-                        unsent.insert(group, error.to_string());
-                    }
-                }
-                Action::Lease { group, until: Now(until) } if !unsent.contains_key(&group) => {
-                    self.each_vip(&group, |leases, vip| leases.extend(vip, until));
-                }
-                Action::Lease { .. } => {}
-                Action::Release { group } => self.each_vip(&group, Leases::end),
-                Action::Announce { group } if !unsent.contains_key(&group) => {
-                    self.announce(&group);
-                    self.count(&group, |counters| counters.announcements += 1);
-                }
-                Action::Announce { .. } => {}
-                Action::Ask { group } => self.seats.get(&group).into_iter().for_each(|seat| self.duplicates.ask(seat)),
-                Action::InUse { group, why } => {
-                    tracing::warn!(group = &*group, why, "this host does not take the VIPs");
-                    self.note(&group, Role::Backup, why);
-                }
-                Action::Changed { group, role, why } => {
-                    tracing::info!(group = &*group, role = role.name(), why, "this host's role has changed");
-                    self.note(&group, role, why);
-                }
-                Action::Ignored { group, source, kind, why } => {
-                    if let Some(group) = &group {
-                        self.count(group, |counters| counters.adverts_ignored += 1);
-                    }
-                    let ignored = Ignored { group, source, kind, why };
-                    if self.complaints.take(&ignored, Now(monotonic())) {
-                        let (group, why) = (ignored.group.as_deref().unwrap_or("-"), &ignored.why);
-                        tracing::warn!(group, "a VRRP message from {source} is ignored: {why}");
-                    }
-                }
-            }
-        }
-        for (group, why) in unsent {
-            let actions = self.vrrp.handle(Event::Unsent { group: &group, why }, Now(monotonic()));
-            self.act(actions);
-        }
-    }
-
-    fn note(&mut self, group: &GroupName, role: Role, why: String) {
-        // A clock before 1970 is nobody's.
-        let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        if let Some(ledger) = self.ledgers.get_mut(group) {
-            ledger.change(role, why, Now(monotonic()), date);
-        }
-    }
-
-    fn send(&self, group: &GroupName, destination: IpAddr, payload: &[u8]) -> io::Result<()> {
-        let socket = self
-            .seats
-            .get(group)
-            .and_then(|seat| self.sockets.get(&(seat.link.name.clone(), seat.instance.rules.own.is_ipv4())));
-        let carrier = self.seats.get(group).and_then(|seat| self.carriers.get(&seat.link.name));
-        match socket {
-            Some(_) if carrier.is_some_and(|carrier| !carrier.is_there()) => {
-                Err(io::Error::new(io::ErrorKind::NetworkDown, "the interface has no carrier"))
-            }
-            Some(socket) => socket.send(payload, destination),
-            None => Err(io::Error::new(io::ErrorKind::NotConnected, "there is no socket")),
-        }
-    }
-
-    fn each_vip(&self, group: &GroupName, act: impl Fn(&Leases, u16)) {
-        let vips = self.seats.get(group).into_iter().flat_map(|seat| &seat.vips);
-        vips.for_each(|(_, index, _)| act(&self.leases, *index));
-    }
-
-    fn announce(&self, group: &GroupName) {
-        for (vip, _, carrier) in self.seats.get(group).into_iter().flat_map(|seat| &seat.vips) {
-            if let Err(error) = announce::announce(carrier, *vip, ANNOUNCEMENTS) {
-                tracing::error!("{error}");
-            }
-        }
-    }
-
     /// The end of the lease that this host has on a group, if it holds it.
     fn lease_of(&self, group: &str) -> Option<Now> {
         let member = self.vrrp.members().iter().find(|it| *it.instance.group == *group)?;
@@ -360,12 +271,6 @@ impl Thread {
 
     fn holds(&self, group: &str) -> bool {
         self.vrrp.members().iter().any(|it| *it.instance.group == *group && it.router.role() == Role::Holder)
-    }
-
-    fn count(&mut self, group: &GroupName, count: impl FnOnce(&mut ElectionCounters)) {
-        if let Some(ledger) = self.ledgers.get_mut(group) {
-            count(&mut ledger.counters);
-        }
     }
 
     fn report(&self, now: Now) -> Report {
@@ -397,17 +302,17 @@ impl Thread {
             let (begun, behind) = (member.router.has_begun(), self.vrrp.behind_since(group));
             let (Some(seat), Some(ledger)) = (self.seats.get(group), self.ledgers.get(group)) else { continue };
             let why = report::why(member, ledger);
-            let tells = (role, why.clone(), from, begun, behind);
-            if self.told.get(group) == Some(&tells) {
-                continue;
-            }
-            self.told.insert(group.clone(), tells);
             let holder = from.map(|address| {
                 let known = seat.hosts.iter().find(|(known, _)| *known == address);
                 Peer { address, name: known.map(|(_, name)| name.clone()) }
             });
+            let elected = Elected { group: group.to_string(), role, why, holder, begun, behind };
+            if self.told.get(group) == Some(&elected) {
+                continue;
+            }
+            self.told.insert(group.clone(), elected.clone());
             // The daemon is stopping: nobody waits for it.
-            let _ = self.says.send(Elected { group: group.to_string(), role, why, holder, begun, behind });
+            let _ = self.says.send(elected);
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::ways::Ways;
 use crate::core::command::{Command, Level};
 use crate::core::event::{BackendKey, NextHop, ProbeOutcome};
-use crate::io::announce::{self, AnnounceError};
+use crate::io::announce::{AnnounceError, Announcer};
 use crate::io::datapath::attach::AttachError;
 use crate::io::datapath::{Datapath, InterfaceError};
 use crate::io::netlink::{Link, Neighbour, Netlink, NetlinkError, Resolver};
@@ -63,6 +63,7 @@ pub struct Executor {
     pub(super) resolver: Resolver,
     probes: mpsc::UnboundedSender<ProbeEnd>,
     pub(super) own_address: Option<IpAddr>,
+    pub(super) announcer: Announcer,
     /// Interfaces that VIPs are on.
     pub(super) carriers: BTreeSet<String>,
     /// VIPs that this host holds.
@@ -81,8 +82,8 @@ impl Executor {
         probes: mpsc::UnboundedSender<ProbeEnd>,
         own_address: Option<IpAddr>,
     ) -> Self {
-        let (carriers, held, ways) = Default::default();
-        Self { datapath, netlink, resolver, probes, own_address, carriers, held, ways }
+        let (announcer, carriers, held, ways) = Default::default();
+        Self { datapath, netlink, resolver, probes, own_address, announcer, carriers, held, ways }
     }
 
     /// Carries out commands; one that fails is logged and the others follow.
@@ -160,7 +161,7 @@ impl Executor {
             Command::AddLocalRoute { address } => self.netlink.add_local_route(address).await?,
             Command::RemoveLocalRoute { address } => self.netlink.remove_local_route(address).await?,
             Command::Announce { interface, address, count } => {
-                announce::announce(&self.link(&interface).await?, address, count)?;
+                self.announcer.announce(&self.link(&interface).await?, address, count)?;
             }
             Command::Resolve { addressee, purpose } => self.resolve(&addressee, purpose).await,
             Command::Forget { addressee } => {

@@ -125,11 +125,14 @@ fn a_group_that_becomes_another_router_elects_anew() {
 
 #[test]
 fn a_group_of_many_vips_is_announced_without_a_holder_being_late() {
-    let mut cluster = elected(Family::V4);
+    // Two adverts and a half are less than it took to close a socket for each VIP, and much more than announcing them takes.
+    let slow = "advert = \"200ms\"";
+    let mut cluster = Cluster::build(Topology::default(), |config| config.elected(slow)).unwrap();
+    cluster.await_holder("c1").unwrap();
     let vip = |n: u32| {
         format!("\n[[vip]]\nname = \"v{n}\"\naddress = \"10.77.0.{n}\"\ninterface = \"eth0\"\ngroup = \"control\"\n")
     };
-    let config = web_config(&cluster.lab).elected(FAST).to_string() + &(150..190).map(vip).collect::<String>();
+    let config = web_config(&cluster.lab).elected(slow).to_string() + &(130..190).map(vip).collect::<String>();
     for daemon in cluster.daemons.values() {
         daemon.write_config(&config).unwrap();
         let output = daemon.pivot(&["reload"]).unwrap();

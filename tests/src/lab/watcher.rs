@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{io, mem, ptr};
 
 use anyhow::{Context as _, Result, bail};
@@ -40,6 +40,9 @@ const NOBODY: u8 = 250;
 /// What the MACs of questions begin with: no host's. The other four bytes are the question's number.
 const ASKER: [u8; 2] = [0x02, 0x77];
 
+/// What seems to have waited for so long has not: the clock was set.
+const STEPPED: Duration = Duration::from_secs(60);
+
 /// Room for answers that wait, in bytes.
 const ROOM: usize = 4 << 20;
 
@@ -47,7 +50,7 @@ const ROOM: usize = 4 << 20;
 #[derive(Debug)]
 pub struct Watcher {
     shared: Arc<Shared>,
-    begin: Duration,
+    begin: Instant,
     thread: Option<JoinHandle<Result<Watch>>>,
 }
 
@@ -63,7 +66,7 @@ impl Node {
     pub fn watch(&self, vip: impl Into<IpAddr>) -> Result<Watcher> {
         let (vip, interface) = (vip.into(), self.interface);
         let socket = self.run(|| open(vip, interface))?.with_context(|| format!("watching {vip}"))?;
-        let (shared, begin) = (Arc::<Shared>::default(), clock());
+        let (shared, begin) = (Arc::<Shared>::default(), Instant::now());
         let (asked, seen) = (Vec::new(), Watch::default());
         let asker = Asker { socket, vip, own: self.mac, begin, asked, seen, shared: Arc::clone(&shared) };
         Ok(Watcher { shared, begin, thread: Some(thread::spawn(move || asker.run())) })
@@ -73,7 +76,7 @@ impl Node {
 impl Watcher {
     /// The time by which it counts: since it began.
     pub fn now(&self) -> Duration {
-        clock().saturating_sub(self.begin)
+        self.begin.elapsed()
     }
 
     /// Waits until a host answers what is asked from now on.
@@ -109,7 +112,7 @@ struct Asker {
     socket: OwnedFd,
     vip: IpAddr,
     own: Mac,
-    begin: Duration,
+    begin: Instant,
     /// When each question was asked.
     asked: Vec<Duration>,
     seen: Watch,
@@ -160,8 +163,8 @@ impl Asker {
             Err(error) => return Err(error).context("waiting for answers"),
         }
         let mut any = false;
-        while let Some((frame, at)) = receive(&self.socket).context("receiving an answer")? {
-            any |= self.see(&frame, at.saturating_sub(self.begin));
+        while let Some((frame, arrived)) = receive(&self.socket).context("receiving an answer")? {
+            any |= self.see(&frame, self.now().saturating_sub(age(arrived)));
         }
         Ok(any)
     }
@@ -185,7 +188,7 @@ impl Asker {
     }
 
     fn now(&self) -> Duration {
-        clock().saturating_sub(self.begin)
+        self.begin.elapsed()
     }
 }
 
@@ -194,9 +197,11 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The clock that the kernel's timestamps are of.
-fn clock() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+/// How long ago a frame was taken in, by the clock of the kernel's timestamps; nothing if that clock was set meanwhile: frames
+/// do not wait for long.
+fn age(arrived: Duration) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.checked_sub(arrived).filter(|age| *age < STEPPED).unwrap_or_default()
 }
 
 /// A socket that receives, of one interface, what may be about an address, with timestamps.
@@ -218,7 +223,7 @@ fn open(vip: IpAddr, interface: &str) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// The next frame that waits, and when the kernel took it in.
+/// The next frame that waits, and when the kernel took it in, by the time of day.
 fn receive(socket: &OwnedFd) -> Result<Option<(Frame, Duration)>> {
     let (mut bytes, mut control) = ([0_u8; 128], [0_u64; 16]);
     let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };

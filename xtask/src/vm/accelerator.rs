@@ -4,7 +4,9 @@
 //! machine, and remembered.
 
 use std::fs::{self, File};
+use std::num::NonZero;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -31,6 +33,9 @@ const DEADLINE: Duration = Duration::from_secs(40);
 
 /// How many times slower programs run if they are emulated: measured 10 to 15; deadlines have room for more.
 const SLOWNESS: u32 = 10;
+
+/// Machines that share a kernel's tests at most: each has 4 GiB of memory.
+const MOST_MACHINES: usize = 4;
 
 /// What was found, and during which boot of this machine.
 #[derive(Debug, Serialize, Deserialize)]
@@ -88,6 +93,14 @@ impl Accelerator {
         match self {
             Self::Kvm => 1,
             Self::Emulation { .. } => SLOWNESS,
+        }
+    }
+
+    /// How many machines share a kernel's tests: emulated, each keeps one processor busy, however many it seems to have.
+    pub(super) fn machines(&self) -> usize {
+        match self {
+            Self::Kvm => 1,
+            Self::Emulation { .. } => thread::available_parallelism().map_or(1, NonZero::get).min(MOST_MACHINES),
         }
     }
 

@@ -6,7 +6,7 @@
 //!
 //! - [`kernels`], [`apt`]: the kernels, out of Debian's archive.
 //! - [`virtme`], [`accelerator`], [`segment`]: a machine that boots one; with KVM or without; its network cards' wire.
-//! - [`programs`], [`session`], [`watch`]: the tests, run there and watched from here.
+//! - [`programs`], [`share`], [`session`], [`watch`]: the tests, dealt out to machines, run there and watched from here.
 //! - [`events`], [`console`], [`doctor`]: what came of them. [`report`], [`table`]: told.
 //! - [`interrupt`]: nothing is left behind.
 
@@ -21,13 +21,14 @@ mod programs;
 mod report;
 mod segment;
 mod session;
+mod share;
 mod table;
 mod virtme;
 mod watch;
 
 use std::fs;
 use std::io::Write as _;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -54,7 +55,7 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with_all = ["kernel", "tests", "shell"])]
     all: bool,
     /// No tests: the results of each kernel's last run of all tests, in docs/kernels.md.
-    #[arg(long, conflicts_with_all = ["kernel", "all", "tests", "shell", "patience"])]
+    #[arg(long, conflicts_with_all = ["kernel", "all", "tests", "shell", "patience", "machines"])]
     table: bool,
     /// A shell in the machine instead of the tests.
     #[arg(long)]
@@ -62,6 +63,9 @@ pub(crate) struct Options {
     /// How many times slower than usual programs are taken to run [default: 10 if they are emulated, else 1].
     #[arg(long, value_name = "FACTOR")]
     patience: Option<NonZeroU32>,
+    /// How many machines share a kernel's tests [default: one per processor if they are emulated, at most 4; else 1].
+    #[arg(long, value_name = "NUMBER")]
+    machines: Option<NonZeroUsize>,
     /// Areas (frames, lab, stock), or parts of the names of tests; everything if none is named.
     #[arg(value_name = "TEST")]
     tests: Vec<String>,
@@ -93,11 +97,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     // What is not the whole is kept apart from what the table is made of.
     let part = if options.tests.is_empty() && !options.shell { "" } else { "-part" };
     let session = |name| -> Result<Session<'_>> {
-        let (patience, folder) = (options.patience.map(NonZeroU32::get), reports.join(format!("{name}{part}")));
-        Ok(Session { name, place: place_of(name, &target)?, patience, shipped: &shipped, folder, commit: &commit })
+        let (patience, machines) = (options.patience.map(NonZeroU32::get), options.machines.map(NonZeroUsize::get));
+        let (place, folder) = (place_of(name, &target)?, reports.join(format!("{name}{part}")));
+        Ok(Session { name, place, patience, machines, shipped: &shipped, folder, commit: &commit })
     };
     if let ([name], true) = (&names[..], options.shell) {
-        session(name)?.shell(&[])?;
+        session(name)?.shell()?;
         return Ok(ExitCode::SUCCESS);
     }
     let programs = Program::build(&selection)?;

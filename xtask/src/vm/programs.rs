@@ -1,12 +1,13 @@
 //! The test programs that a kernel is to run: chosen by area and name, built here, run there.
 
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
 use crate::cargo;
+use crate::command::output;
 use crate::test::areas::{AREAS, Area, Place};
 
 /// What was asked for.
@@ -29,8 +30,19 @@ pub(super) struct Program {
     pub(super) folder: PathBuf,
     /// Where it is.
     pub(super) path: PathBuf,
-    /// libtest's arguments.
+    /// libtest's arguments, but for the tests.
     pub(super) arguments: Vec<String>,
+    /// Which of its tests.
+    pub(super) tests: Tests,
+}
+
+/// Some of a program's tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Tests {
+    /// Those whose names contain one of these; none: all of them.
+    Containing(Vec<String>),
+    /// Those of exactly these names.
+    Named(Vec<String>),
 }
 
 /// Part of what cargo says of something that it built.
@@ -79,9 +91,9 @@ impl Program {
                 eprintln!("xtask: building the tests of area {}", area.name);
                 let built = build(targets)?;
                 programs.extend(built.into_iter().map(|(name, folder, path)| {
-                    let arguments = arguments.iter().map(|&argument| argument.to_owned());
-                    let arguments = arguments.chain(selection.filters.iter().cloned()).collect();
-                    Self { area: area.name, name, folder, path, arguments }
+                    let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+                    let tests = Tests::Containing(selection.filters.clone());
+                    Self { area: area.name, name, folder, path, arguments, tests }
                 }));
             }
         }
@@ -91,8 +103,27 @@ impl Program {
     /// The line of shell that runs it, for `programs.sh`.
     pub(super) fn line(&self) -> String {
         let words = [self.name.clone(), self.folder.display().to_string(), self.path.display().to_string()];
-        let words = words.iter().chain(&self.arguments).map(|word| quoted(word));
-        format!("program {}\n", words.collect::<Vec<_>>().join(" "))
+        let words = words.into_iter().chain(self.arguments.iter().cloned()).chain(self.tests.arguments());
+        let words: Vec<String> = words.map(|word| quoted(&word)).collect();
+        format!("program {}\n", words.join(" "))
+    }
+
+    /// The names of its tests, as it says them itself.
+    pub(super) fn names(&self) -> Result<Vec<String>> {
+        let mut command = Command::new(&self.path);
+        command.current_dir(&self.folder).args(self.tests.arguments()).args(["--list", "--format", "terse"]);
+        let list = output(&mut command).with_context(|| format!("listing the tests of {}", self.name))?;
+        Ok(list.lines().filter_map(|line| Some(line.strip_suffix(": test")?.to_owned())).collect())
+    }
+}
+
+impl Tests {
+    /// libtest's arguments for them.
+    fn arguments(&self) -> Vec<String> {
+        match self {
+            Self::Containing(parts) => parts.clone(),
+            Self::Named(names) => ["--exact".to_owned()].into_iter().chain(names.iter().cloned()).collect(),
+        }
     }
 }
 
@@ -172,14 +203,17 @@ mod tests {
 
     #[test]
     fn the_shell_takes_words_as_they_are() {
-        let program = Program {
+        let mut program = Program {
             area: "lab",
             name: "lab".into(),
             folder: "/w/tests".into(),
             path: "/w/it's here/lab-1".into(),
-            arguments: vec!["--test-threads=2".into(), "a b".into()],
+            arguments: vec!["--test-threads=2".into()],
+            tests: Tests::Containing(vec!["a b".into()]),
         };
-        let line = program.line();
-        assert_eq!(line, "program 'lab' '/w/tests' '/w/it'\\''s here/lab-1' '--test-threads=2' 'a b'\n");
+        let begin = "program 'lab' '/w/tests' '/w/it'\\''s here/lab-1' '--test-threads=2'";
+        assert_eq!(program.line(), format!("{begin} 'a b'\n"));
+        program.tests = Tests::Named(vec!["a::b".into(), "c".into()]);
+        assert_eq!(program.line(), format!("{begin} '--exact' 'a::b' 'c'\n"));
     }
 }

@@ -18,8 +18,8 @@ use crate::command::output;
 /// Where ip-netns(8) keeps named namespaces.
 const NAMESPACES: &str = "/run/netns";
 
-/// What our names end with.
-const ENDING: &str = "-0-vm";
+/// What our names end with, after a number.
+const ENDING: &str = "-vm";
 
 /// Pairs of queues of each card: two for the guest's two processors, and two more for their XDP programs to send by.
 const QUEUES: u32 = 4;
@@ -35,12 +35,12 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Makes it, after a sweep.
-    pub(super) fn create() -> Result<Self> {
+    /// Makes the one of this number, after a sweep.
+    pub(super) fn create(number: usize) -> Result<Self> {
         sweep();
         let pid = std::process::id();
         let started = start_time(pid).context("this process has no /proc/self/stat: is /proc mounted?")?;
-        let name = format!("pv-{pid}-{started}{ENDING}");
+        let name = format!("pv-{pid}-{started}-{number}{ENDING}");
         let (name, guard) = Guard::make(|| {
             output(Command::new("ip").args(["netns", "add", &name])).context("making a network namespace")?;
             Ok((name.clone(), Undo::Namespace(name)))
@@ -123,8 +123,10 @@ pub(super) fn remove(name: &str) {
 /// Whether a namespace is a segment of ours whose maker is dead.
 fn is_orphan(name: &str) -> bool {
     let maker = || {
-        let (pid, started) = name.strip_prefix("pv-")?.strip_suffix(ENDING)?.split_once('-')?;
-        Some((pid.parse().ok()?, started.parse::<u64>().ok()?))
+        let mut words = name.strip_prefix("pv-")?.strip_suffix(ENDING)?.split('-');
+        let (pid, started, number) = (words.next()?, words.next()?, words.next()?);
+        number.parse::<usize>().ok()?;
+        Some((pid.parse().ok()?, started.parse::<u64>().ok()?)).filter(|_| words.next().is_none())
     };
     maker().is_some_and(|(pid, started)| start_time(pid) != Some(started))
 }
@@ -145,13 +147,15 @@ mod tests {
     fn a_segment_of_a_living_process_is_no_orphan() {
         let pid = std::process::id();
         let started = start_time(pid).unwrap();
-        assert!(!is_orphan(&format!("pv-{pid}-{started}-0-vm")));
-        assert!(is_orphan(&format!("pv-{pid}-{}-0-vm", started + 1)));
+        for number in [0, 1, 12] {
+            assert!(!is_orphan(&format!("pv-{pid}-{started}-{number}-vm")));
+            assert!(is_orphan(&format!("pv-{pid}-{}-{number}-vm", started + 1)));
+        }
     }
 
     #[test]
     fn namespaces_of_others_are_left_alone() {
-        for name in ["pv-1-2-0-c1", "pv-1-2-0-switch", "pv-a-2-0-vm", "0-vm", "vm"] {
+        for name in ["pv-1-2-0-c1", "pv-1-2-0-switch", "pv-a-2-0-vm", "pv-1-2-vm", "pv-1-2-c-0-vm", "0-vm", "vm"] {
             assert!(!is_orphan(name), "{name}");
         }
     }

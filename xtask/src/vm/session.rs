@@ -1,31 +1,26 @@
 //! The tests on one kernel, from its start to its report.
 
 use std::fs;
-use std::io::Write as _;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
 use super::accelerator::Accelerator;
-use super::console;
 use super::doctor;
-use super::events::{self, Outcome, Output, Verdict};
+use super::events::{Outcome, Verdict};
 use super::interrupt::{Guard, Undo};
 use super::kernels::{self, Kernel};
 use super::programs::{Program, quoted};
 use super::report::Report;
 use super::segment::Segment;
+use super::share::Share;
 use super::virtme::{Machine, Purpose};
 use super::watch::{self, End, Limits};
 use crate::test::BIN_DIR;
-
-/// Runs programs, in the guest or here.
-const PROGRAMS: &str = include_str!("programs.sh");
-
-/// Prepares a guest.
-const GUEST: &str = include_str!("guest.sh");
 
 /// The factor by which tests wait longer and move less (`tests/src/lab/patience.rs`).
 const PATIENCE: &str = "PIVOT_PATIENCE";
@@ -60,6 +55,8 @@ pub(super) struct Session<'a> {
     pub(super) patience: Option<u32>,
     /// Folder of pivotd and the others.
     pub(super) shipped: &'a Path,
+    /// How many virtual machines share the tests; `None`: as the place has it.
+    pub(super) machines: Option<usize>,
     /// Where its report goes.
     pub(super) folder: PathBuf,
     /// The commit that is tested.
@@ -69,28 +66,30 @@ pub(super) struct Session<'a> {
 impl Session<'_> {
     /// Runs test programs to their end, and reports.
     pub(super) fn run(&self, programs: &[Program], mut remarks: Vec<String>) -> Result<Report> {
-        self.prepare(programs)?;
-        let raw = self.raw();
-        let segment = self.segment()?;
-        let (patience, explained) = (self.patience(), self.explained());
-        eprintln!("xtask: kernel {}: {explained}; patience {patience}", self.name);
-        remarks.insert(0, format!("{explained}; patience {patience}"));
+        let shares = self.shares(programs)?;
+        let explained = match shares.len() {
+            1 => self.explained(),
+            machines => format!("{}; {machines} machines", self.explained()),
+        };
+        let explained = format!("{explained}; patience {}", self.patience());
+        eprintln!("xtask: kernel {}: {explained}", self.name);
+        remarks.insert(0, explained);
 
-        let (start, mut progress) = (Instant::now(), Progress::of(programs, &raw));
-        let command = self.command(&raw, segment.as_ref())?;
-        let console = self.folder.join("console.log");
-        let end = watch::run(command, &console, LIMITS, || progress.look())?;
+        let start = Instant::now();
+        let ends: Vec<End> = thread::scope(|scope| {
+            let machines: Vec<_> = shares.iter().map(|share| scope.spawn(|| self.run_share(share))).collect();
+            let joined =
+                machines.into_iter().map(|machine| machine.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            joined.collect::<Result<_>>()
+        })?;
         let took = start.elapsed();
-        drop(segment);
 
-        let mut outcomes: Vec<Outcome> =
-            programs.iter().flat_map(|program| events::outcomes(&program.name, &left_by(program, &raw))).collect();
-        let console = read(&console);
-        let powered_off = raw.join("kernel.log").is_file();
-        outcomes.extend(self.of_kernel(end, powered_off, &console));
-        let release = read(&raw.join("release"));
+        let mut outcomes: Vec<Outcome> = shares.iter().flat_map(Share::outcomes).collect();
+        outcomes.extend(shares.iter().zip(ends).flat_map(|(share, end)| self.of_kernel(share, end)));
+        let first = &shares[0];
+        let release = first.left("release");
         let release = if release.is_empty() { self.release() } else { release.trim().to_owned() };
-        let doctor = doctor::read(&read(&raw.join("doctor.json")));
+        let doctor = doctor::read(&first.left("doctor.json"));
         let run_by = self.run_by();
         let (kernel, commit) = (self.name.to_owned(), self.commit.to_owned());
         let report = Report { kernel, release, commit, run_by, remarks, took, outcomes, doctor };
@@ -99,16 +98,16 @@ impl Session<'_> {
     }
 
     /// A person at the console of a guest in which the tests would run.
-    pub(super) fn shell(&self, programs: &[Program]) -> Result<()> {
-        self.prepare(programs)?;
-        let raw = self.raw();
+    pub(super) fn shell(&self) -> Result<()> {
         let Place::Guest { kernel, accelerator, virtme } = &self.place else {
             bail!("kernel {} runs on this machine itself: you have a shell", self.name);
         };
-        let segment = self.segment()?;
+        let shares = self.shares(&[])?;
+        let raw = &shares[0].raw;
+        let segment = Segment::create(0)?;
         eprintln!("xtask: kernel {}: {}", self.name, self.explained());
         let purpose = Purpose::Shell(raw.join("shell.sh"));
-        let machine = Machine { kernel, accelerator, segment: segment.as_ref(), shared: &raw, purpose };
+        let machine = Machine { kernel, accelerator, segment: Some(&segment), shared: raw, purpose };
         let mut command = machine.command(virtme)?;
         let (mut child, guard) = Guard::make(|| {
             let child = command.spawn().context("starting the virtual machine")?;
@@ -120,33 +119,23 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// A fresh folder for the report, with all that is run in `raw`.
-    fn prepare(&self, programs: &[Program]) -> Result<()> {
-        let raw = self.raw();
+    /// The tests as they are dealt out to machines, ready to be run, in a fresh folder.
+    fn shares(&self, programs: &[Program]) -> Result<Vec<Share>> {
         let _ = fs::remove_dir_all(&self.folder);
-        fs::create_dir_all(&raw).with_context(|| format!("making {}", raw.display()))?;
-        let quoted_raw = quoted(&raw.display().to_string());
-        let shell = format!("#!/bin/sh\n. {quoted_raw}/environment\nexec sh {quoted_raw}/guest.sh {quoted_raw} bash\n");
-        let programs: String = programs.iter().map(Program::line).collect();
-        let doctor =
-            format!("\"${BIN_DIR}/pivot\" doctor --json >\"$out/doctor.json\" 2>\"$out/doctor.err\" </dev/null\n");
-        let files = [
-            ("environment", self.environment()),
-            ("programs", format!(". \"$out/environment\"\n{doctor}{programs}")),
-            ("programs.sh", PROGRAMS.to_owned()),
-            ("guest.sh", GUEST.to_owned()),
-            ("shell.sh", shell),
-        ];
-        for (name, text) in files {
-            fs::write(raw.join(name), text).with_context(|| format!("writing {name} in {}", raw.display()))?;
-        }
-        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(raw.join("shell.sh"), executable).context("making shell.sh executable")
+        let shares = Share::deal(programs, self.machines(), &self.folder)?;
+        shares.iter().try_for_each(|share| share.prepare(self.environment()))?;
+        Ok(shares)
     }
 
-    /// What the machine is given and what it leaves.
-    fn raw(&self) -> PathBuf {
-        self.folder.join("raw")
+    /// One machine, to its end.
+    fn run_share(&self, share: &Share) -> Result<End> {
+        let segment = match self.place {
+            Place::Guest { .. } => Some(Segment::create(share.number)?),
+            Place::Here(_) => None,
+        };
+        let command = self.command(&share.raw, segment.as_ref())?;
+        let mut progress = share.progress();
+        watch::run(command, &share.console, LIMITS, || progress.look())
     }
 
     /// What tests find in their environment.
@@ -154,13 +143,6 @@ impl Session<'_> {
         let shipped = quoted(&self.shipped.display().to_string());
         // libtest's JSON is not stable; this admits to knowing it.
         format!("export {BIN_DIR}={shipped} {PATIENCE}={} RUSTC_BOOTSTRAP=1\n", self.patience())
-    }
-
-    fn segment(&self) -> Result<Option<Segment>> {
-        match self.place {
-            Place::Guest { .. } => Segment::create().map(Some),
-            Place::Here(_) => Ok(None),
-        }
     }
 
     fn command(&self, raw: &Path, segment: Option<&Segment>) -> Result<Command> {
@@ -179,25 +161,27 @@ impl Session<'_> {
         }
     }
 
-    /// What is to be said of the kernel itself.
-    fn of_kernel(&self, end: End, powered_off: bool, console: &str) -> Vec<Outcome> {
+    /// What is to be said of the kernel itself, in one machine.
+    fn of_kernel(&self, share: &Share, end: End) -> Vec<Outcome> {
+        let which = if share.of == 1 { String::new() } else { format!(" (machine {} of {})", share.number, share.of) };
         let outcome = |name: &str, failure: Option<String>| Outcome {
             program: "kernel".to_owned(),
-            name: name.to_owned(),
+            name: format!("{name}{which}"),
             took: None,
             verdict: failure.map_or(Verdict::Passed, Verdict::Failed),
         };
         let in_guest = matches!(self.place, Place::Guest { .. });
+        let powered_off = share.raw.join("kernel.log").is_file();
         let broken = match end {
             End::Ended(_) if powered_off || !in_guest => None,
             End::Ended(status) => Some(format!("it ended before the tests had ({status})")),
             End::Silent => Some(format!("it was silent for {} s, and was ended", LIMITS.silence.as_secs())),
             End::TooLong => Some(format!("it took more than {} s, and was ended", LIMITS.total.as_secs())),
         };
-        let broken = broken.map(|how| format!("{how}; the console's last lines:\n{}", console::last_lines(console)));
+        let broken = broken.map(|how| format!("{how}; the console's last lines:\n{}", share.last_words()));
         let mut outcomes = vec![outcome("goes through all tests", broken)];
         if in_guest {
-            outcomes.push(outcome("has nothing to complain of", console::complaints(console)));
+            outcomes.push(outcome("has nothing to complain of", share.complaints()));
         }
         outcomes
     }
@@ -230,48 +214,13 @@ impl Session<'_> {
         };
         self.patience.unwrap_or(usual)
     }
-}
 
-/// The tests as they end, told on standard output.
-struct Progress<'a> {
-    programs: Vec<(&'a str, PathBuf, usize)>,
-}
-
-impl<'a> Progress<'a> {
-    fn of(programs: &'a [Program], raw: &Path) -> Self {
-        let events = |program: &'a Program| (program.name.as_str(), events_of(program, raw), 0);
-        Self { programs: programs.iter().map(events).collect() }
-    }
-
-    /// Tells what is new; returns how much was ever said.
-    fn look(&mut self) -> Result<u64> {
-        let mut stdout = std::io::stdout().lock();
-        let mut seen = 0;
-        for (name, path, told) in &mut self.programs {
-            let text = read(path);
-            let new = text.get(*told..).unwrap_or_default();
-            let whole = new.rfind('\n').map_or(0, |at| at + 1);
-            for (test, passed) in new[..whole].lines().filter_map(events::ending) {
-                writeln!(stdout, "{name} {test} ... {}", if passed { "ok" } else { "FAILED" })?;
-            }
-            *told += whole;
-            seen += text.len() as u64;
+    /// How many machines share the tests.
+    fn machines(&self) -> usize {
+        match &self.place {
+            Place::Guest { accelerator, .. } => self.machines.unwrap_or_else(|| accelerator.machines()),
+            // Programs on one machine would be in each other's way.
+            Place::Here(_) => 1,
         }
-        Ok(seen)
     }
-}
-
-fn events_of(program: &Program, raw: &Path) -> PathBuf {
-    raw.join(&program.name).with_added_extension("json")
-}
-
-/// What a program left in the folder.
-fn left_by(program: &Program, raw: &Path) -> Output {
-    let file = |ending: &str| read(&raw.join(&program.name).with_added_extension(ending));
-    Output { events: file("json"), errors: file("err"), code: file("exit").trim().parse().ok() }
-}
-
-/// A file's text; none if it is not there.
-fn read(path: &Path) -> String {
-    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }

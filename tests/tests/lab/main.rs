@@ -5,8 +5,6 @@ mod datagrams;
 mod doctor;
 mod drain;
 mod dual_stack;
-mod duplicates;
-mod elections;
 mod failure;
 mod flood;
 mod forwarding;

@@ -1,9 +1,8 @@
 //! What leaves the controller: everything that is to be done, in order.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::net::IpAddr;
 
-use super::config::model::CheckKind;
+use super::check::Attempt;
 use super::event::{Addressee, BackendKey};
 use super::plan::Image;
 
@@ -79,12 +78,8 @@ pub enum Command {
         backend: BackendKey,
         /// Tells this check from earlier ones.
         id: u64,
-        /// Where to connect to.
-        target: SocketAddr,
-        /// What to send and expect.
-        kind: CheckKind,
-        /// Longest it may take.
-        timeout: Duration,
+        /// Where, what to send and expect, and how long it may take.
+        attempt: Attempt,
     },
     /// A line for the operator's log.
     Log {

@@ -81,11 +81,30 @@ impl std::fmt::Display for BackendKey {
 
 /// How a check ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProbeOutcome {
-    /// It passed, after this long.
-    Passed(Duration),
-    /// It failed: why, in words an operator knows ("connection refused", "timeout after 1s").
-    Failed(String),
+pub struct ProbeOutcome {
+    /// What it found ("HTTP 200"; nothing if there is no more to say than that it passed), or why it failed, in words an operator
+    /// knows ("connection refused", "read_only is ON").
+    pub verdict: Result<String, String>,
+    /// How long that took.
+    pub took: Duration,
+}
+
+impl ProbeOutcome {
+    /// It passed, and found this.
+    pub fn passed(found: impl Into<String>, took: Duration) -> Self {
+        Self { verdict: Ok(found.into()), took }
+    }
+
+    /// It failed, and why.
+    pub fn failed(why: impl Into<String>, took: Duration) -> Self {
+        Self { verdict: Err(why.into()), took }
+    }
+
+    /// Whether it passed.
+    #[must_use]
+    pub fn has_passed(&self) -> bool {
+        self.verdict.is_ok()
+    }
 }
 
 /// An event.

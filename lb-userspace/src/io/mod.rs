@@ -1,6 +1,7 @@
 //! Thin adapters between the pure core and the world: each does one thing, decides nothing.
 
 pub mod announce;
+pub mod check;
 pub mod command;
 pub mod datapath;
 pub mod doctor;
@@ -11,6 +12,5 @@ pub mod jiffies;
 pub mod memlock;
 pub mod netlink;
 pub mod preflight;
-pub mod probe;
 pub mod sync_socket;
 pub mod vrrp;

@@ -87,7 +87,7 @@ impl Controller {
     }
 
     /// The backends that are meant.
-    fn find(&self, target: &DrainTarget) -> Result<Vec<Slot>, DrainError> {
+    pub(super) fn find(&self, target: &DrainTarget) -> Result<Vec<Slot>, DrainError> {
         match target {
             DrainTarget::One(key) => match self.index.get(key) {
                 Some(slot) => Ok(vec![*slot]),

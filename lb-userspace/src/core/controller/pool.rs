@@ -32,7 +32,8 @@ pub(super) struct Member {
     pub(super) drained: bool,
     /// When its state last changed.
     pub(super) since: Now,
-    pub(super) last_check: Option<ProbeOutcome>,
+    /// When its last check ended, and how.
+    pub(super) last_check: Option<(Now, ProbeOutcome)>,
     pub(super) probing: Probing,
 }
 
@@ -173,7 +174,7 @@ impl Member {
     /// The same backend when its service's check has changed, or not.
     fn under(mut self, old: &Check, new: &Check, jitter: &mut Jitter, now: Now) -> Self {
         let state = self.state(old);
-        if new.kind == old.kind {
+        if new.asks_as(old) {
             self.health = self.health.under(old, new);
             if let Probing::Due(due) = self.probing {
                 self.probing = Probing::Due(due.min(Now(now.0 + self.health.pause(new))));
@@ -209,6 +210,6 @@ impl Member {
 fn first_check(check: &Check, jitter: &mut Jitter, now: Now) -> Probing {
     match check.kind {
         CheckKind::None => Probing::Never,
-        CheckKind::Tcp => Probing::Due(Now(now.0 + jitter.up_to(check.interval / 10))),
+        _ => Probing::Due(Now(now.0 + jitter.up_to(check.interval / 10))),
     }
 }

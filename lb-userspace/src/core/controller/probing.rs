@@ -6,6 +6,7 @@
 
 use super::pool::Probing;
 use super::{Controller, Slot};
+use crate::core::check::Attempt;
 use crate::core::command::{Command, Level};
 use crate::core::config::model::Protocol;
 use crate::core::event::{BackendKey, Now, ProbeOutcome};
@@ -20,7 +21,7 @@ impl Controller {
             if let Probing::InFlight { .. } = self.pools[slot.0].members[slot.1].probing {
                 let waited = self.pools[slot.0].service.check.timeout * 2;
                 let reason = format!("nothing was heard of the check for {waited:?}");
-                logs.extend(self.ended(slot, ProbeOutcome::Failed(reason), now));
+                logs.extend(self.ended(slot, ProbeOutcome::failed(reason, waited), now));
             } else {
                 probes.push(self.start_probe(slot, now));
             }
@@ -55,9 +56,10 @@ impl Controller {
         self.last_probe += 1;
         let id = self.last_probe;
         let pool = &self.pools[slot.0];
-        let (member, check) = (&pool.members[slot.1], &pool.service.check);
-        let (kind, timeout) = (check.kind.clone(), check.timeout);
-        let command = Command::Probe { backend: member.key.clone(), id, target: member.target, kind, timeout };
+        let member = &pool.members[slot.1];
+        let attempt = Attempt::of(&pool.service.check, member.target);
+        let timeout = attempt.timeout;
+        let command = Command::Probe { backend: member.key.clone(), id, attempt };
         self.set_probing(slot, Probing::InFlight { id, give_up: Now(now.0 + timeout * 2) });
         command
     }
@@ -69,10 +71,9 @@ impl Controller {
         let check = &pool.service.check;
         let member = &mut pool.members[slot.1];
         let before = member.state(check);
-        let passed = matches!(outcome, ProbeOutcome::Passed(_));
-        let (health, transition) = health::step(member.health, check, passed);
+        let (health, transition) = health::step(member.health, check, outcome.has_passed());
         member.health = health;
-        member.last_check = Some(outcome);
+        member.last_check = Some((now, outcome));
         member.changed_from(before, check, now);
         let pause = self.jitter.around(health.pause(check));
         self.set_probing(slot, Probing::Due(Now(now.0 + pause)));
@@ -93,7 +94,7 @@ impl Controller {
         let log = |level, message| Command::Log { level, message };
         let mut logs = Vec::new();
         match &member.last_check {
-            Some(ProbeOutcome::Failed(reason)) => {
+            Some((_, ProbeOutcome { verdict: Err(reason), .. })) => {
                 logs.push(log(Level::Warn, format!("backend {name} ({target}) is down: {reason}; {strength}")));
             }
             _ if member.drained => {

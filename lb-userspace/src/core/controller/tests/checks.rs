@@ -238,7 +238,7 @@ fn time_since_a_change_is_shown() {
     let mut rig = Rig::running();
     rig.run(LONG, |_| passed());
     assert_eq!(rig.view("keystone/c1").since_s, 20);
-    rig.run(Duration::from_secs(10), |_| ProbeOutcome::Failed("timeout after 1s".to_owned()));
+    rig.run(Duration::from_secs(10), |_| ProbeOutcome::failed("timeout after 1s", Duration::from_secs(1)));
     assert!(rig.view("keystone/c1").since_s < 10);
     assert_eq!(rig.view("keystone/c1").last_check, "timeout after 1s");
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{Rig, backend, config, hop, node, passed, refused, service};
+use crate::core::check::Attempt;
 use crate::core::command::Command;
 use crate::core::config::Config;
 use crate::core::config::model::Holder;
@@ -167,7 +168,7 @@ impl Trial {
         // What a reload took away, or put elsewhere, takes its check along.
         self.in_flight.retain(|backend, (_, target, _)| configured.get(backend) == Some(target));
         for command in commands {
-            if let Command::Probe { backend, id, target, timeout, .. } = command {
+            if let Command::Probe { backend, id, attempt: Attempt { target, timeout, .. } } = command {
                 prop_assert_eq!(configured.get(backend), Some(target), "a check of a backend that is configured");
                 prop_assert!(self.started.last().is_none_or(|(_, last)| last < id), "ids are never used again");
                 let give_up = Now(self.rig.now.0 + *timeout * 2);

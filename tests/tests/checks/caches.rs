@@ -1,0 +1,34 @@
+//! memcached.
+
+use std::process::Command;
+use std::time::Duration;
+
+use lb_userspace::core::config::model::CheckKind;
+use pivot_tests::real::service::await_listening;
+use rustix::process::Signal;
+
+use crate::rig::{SERVER, check, lab, says};
+
+const PORT: u16 = 11211;
+
+#[test]
+fn a_memcached_passes_while_it_answers() {
+    let lab = lab();
+    let host = lab.node(SERVER);
+    let mut command = Command::new("/usr/bin/memcached");
+    command.args(["-u", "memcache", "-U", "0", "-m", "16", "-t", "1", "-l", &host.address.to_string()]);
+    let mut server = host.spawn("memcached", command).unwrap();
+    await_listening(host, PORT).unwrap();
+    let said = says(&lab, PORT, &CheckKind::Memcached).unwrap();
+    assert!(said.starts_with("memcached 1."), "{said}");
+
+    server.signal(Signal::STOP).unwrap();
+    let timeout = Duration::from_millis(300);
+    let silent = check(&lab, PORT, &CheckKind::Memcached, None, timeout).outcome.verdict;
+    assert_eq!(silent, Err("timed out after 300 ms while waiting for the version".into()));
+    // Which a connection alone does not notice.
+    assert!(says(&lab, PORT, &CheckKind::Tcp).is_ok());
+
+    server.kill().unwrap();
+    assert_eq!(says(&lab, PORT, &CheckKind::Memcached), Err("connection refused".into()));
+}

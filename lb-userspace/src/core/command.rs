@@ -79,7 +79,7 @@ pub enum Command {
         /// Tells this check from earlier ones.
         id: u64,
         /// Where, what to send and expect, and how long it may take.
-        attempt: Attempt,
+        attempt: Box<Attempt>,
     },
     /// A line for the operator's log.
     Log {

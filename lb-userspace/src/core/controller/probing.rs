@@ -57,7 +57,7 @@ impl Controller {
         let id = self.last_probe;
         let pool = &self.pools[slot.0];
         let member = &pool.members[slot.1];
-        let attempt = Attempt::of(&pool.service.check, member.target);
+        let attempt = Box::new(Attempt::of(&pool.service.check, member.target));
         let timeout = attempt.timeout;
         let command = Command::Probe { backend: member.key.clone(), id, attempt };
         self.set_probing(slot, Probing::InFlight { id, give_up: Now(now.0 + timeout * 2) });

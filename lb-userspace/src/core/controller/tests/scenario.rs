@@ -168,7 +168,8 @@ impl Trial {
         // What a reload took away, or put elsewhere, takes its check along.
         self.in_flight.retain(|backend, (_, target, _)| configured.get(backend) == Some(target));
         for command in commands {
-            if let Command::Probe { backend, id, attempt: Attempt { target, timeout, .. } } = command {
+            if let Command::Probe { backend, id, attempt } = command {
+                let Attempt { target, timeout, .. } = &**attempt;
                 prop_assert_eq!(configured.get(backend), Some(target), "a check of a backend that is configured");
                 prop_assert!(self.started.last().is_none_or(|(_, last)| last < id), "ids are never used again");
                 let give_up = Now(self.rig.now.0 + *timeout * 2);

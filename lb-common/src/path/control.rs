@@ -48,7 +48,7 @@ pub fn incoming<F: Family, P: Packet, T: Tables>(
     }
     if !vip.held(moment.jiffies) {
         // Nobody but the holder answers an echo request, whoever sent it.
-        return pass_on::decide(packet, tables, vip, own).map_err(|verdict| match verdict {
+        return pass_on::decide(packet, tables, vip, own, moment.jiffies).map_err(|verdict| match verdict {
             Verdict::NotHeld | Verdict::HolderUnknown if echo => Verdict::EchoNotHeld,
             other => other,
         });

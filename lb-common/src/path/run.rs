@@ -140,7 +140,7 @@ fn balance<F: Family, P: Packet, T: Tables>(
     let moment = Moment::of(tables.now());
     let vip = tables.vip(slot.vip).ok_or(Verdict::TableTorn)?;
     if !vip.held(moment.jiffies) {
-        return pass_on::decide(packet, tables, vip, own);
+        return pass_on::decide(packet, tables, vip, own, moment.jiffies);
     }
     message.check::<F, P>(packet)?;
 
@@ -207,7 +207,7 @@ fn later_fragment<F: Family, P: Packet, T: Tables>(
     let moment = Moment::of(tables.now());
     let (slot, vip) = service::vip(tables, control, ip.destination)?.ok_or(Verdict::NotService)?;
     if !vip.held(moment.jiffies) {
-        return pass_on::decide(packet, tables, vip, own);
+        return pass_on::decide(packet, tables, vip, own, moment.jiffies);
     }
     if ip.l4 > ip.end || !packet.holds(ip.end) {
         return Err(Verdict::Malformed);

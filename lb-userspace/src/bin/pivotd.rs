@@ -1,6 +1,6 @@
 //! pivotd, the daemon: one on each controller.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,6 +8,7 @@ use clap::Parser;
 use lb_userspace::daemon::{self, Options};
 use lb_userspace::io::holds::STATE_ROOT;
 use lb_userspace::io::instance::{BPFFS_ROOT, RUN_ROOT};
+use lb_userspace::io::log::Log;
 use tracing_subscriber::EnvFilter;
 
 /// Balances virtual IPs over the controllers of a cluster: checks backends, writes the BPF maps, owns the VIPs.
@@ -50,10 +51,11 @@ const EXIT_CODES: &str = "Exit codes:
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args = Args::parse();
+    let log = Log::to(std::io::stderr());
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(log.writer())
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
@@ -65,11 +67,14 @@ async fn main() -> ExitCode {
         bpffs: args.bpffs,
         state_root: args.state_root,
     };
-    match daemon::run(options).await {
+    let code = match daemon::run(options, log.lost()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("pivotd: {error}");
+            // What it takes in it writes in time, or counts as lost.
+            let _ = log.writer().write_all(format!("pivotd: {error}\n").as_bytes());
             ExitCode::from(error.exit_code())
         }
-    }
+    };
+    log.finish();
+    code
 }

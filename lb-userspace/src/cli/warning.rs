@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use crate::core::election::Role;
 use crate::core::view::{BackendState, BackendView, FlowTableView, ServiceView, Status};
 
-use super::human::{duration, plural};
+use super::human::{duration, millis, plural};
+
+/// Seconds after the start by which controllers have heard each other.
+const SETTLED_S: u64 = 10;
 
 /// How much it matters. In this order they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +33,9 @@ pub fn warnings(status: &Status) -> Vec<Warning> {
     let mut all: Vec<Warning> = attachment(status).into_iter().chain(of_services(&status.services)).collect();
     all.extend(apart(status));
     all.extend(full(status));
+    all.extend(silent(status));
     all.extend(slow(status));
+    all.extend(unread(status));
     all.sort_by_key(|warning| warning.severity);
     all
 }
@@ -68,6 +73,16 @@ fn full(status: &Status) -> impl Iterator<Item = Warning> + '_ {
     lines.map(|text| Warning { severity: Severity::Warning, text })
 }
 
+/// Controllers that hear of no flows, once they had the time to answer.
+fn silent(status: &Status) -> impl Iterator<Item = Warning> + '_ {
+    let peers = status.sync.iter().filter(|_| status.uptime_s >= SETTLED_S).flat_map(|sync| &sync.peers);
+    peers.filter(|peer| !peer.there).map(|peer| {
+        let heard = peer.heard_ms.map_or_else(|| "never heard".to_owned(), |ago| format!("heard {} ago", millis(ago)));
+        let text = format!("{} is silent about flows ({heard}): a VIP that moves to it may cut connections", peer.host);
+        Warning { severity: Severity::Warning, text }
+    })
+}
+
 /// Interfaces whose packets become socket buffers first.
 fn slow(status: &Status) -> impl Iterator<Item = Warning> + '_ {
     let generic = status.interfaces.iter().filter(|interface| interface.xdp == "generic");
@@ -75,6 +90,13 @@ fn slow(status: &Status) -> impl Iterator<Item = Warning> + '_ {
         severity: Severity::Warning,
         text: format!("{}: XDP in generic mode, as its driver has none: several times slower", interface.name),
     })
+}
+
+/// A log that nobody reads: what happens now is told nowhere else.
+fn unread(status: &Status) -> Option<Warning> {
+    let lost = status.log.lines_lost;
+    let text = format!("pivotd's log loses lines, {lost} so far: nobody reads its standard error (is journald well?)");
+    status.log.lately.then_some(Warning { severity: Severity::Warning, text })
 }
 
 /// A service whose new connections nobody takes.
@@ -141,6 +163,7 @@ mod tests {
         status.services.truncate(1);
         status.interfaces.truncate(1);
         status.flow_tables.clear();
+        status.sync = None;
         status
     }
 
@@ -197,6 +220,31 @@ mod tests {
     }
 
     #[test]
+    fn a_silent_controller_is_warned_of_once_it_had_the_time_to_answer() {
+        let sync = status().sync;
+        let mut status = Status { sync, ..well() };
+        for peer in &mut status.sync.as_mut().unwrap().peers {
+            peer.heard_ms = None;
+        }
+        assert_eq!(
+            texts(&status),
+            ["c3 is silent about flows (never heard): a VIP that moves to it may cut connections"]
+        );
+        status.uptime_s = 9;
+        assert!(warnings(&status).is_empty());
+    }
+
+    #[test]
+    fn a_log_that_lost_lines_is_warned_of_while_that_is_new() {
+        let mut status = well();
+        status.log.lines_lost = 17;
+        assert!(warnings(&status).is_empty());
+        status.log.lately = true;
+        let expected = "pivotd's log loses lines, 17 so far: nobody reads its standard error (is journald well?)";
+        assert_eq!(texts(&status), [expected]);
+    }
+
+    #[test]
     fn a_host_without_programs_forwards_nothing() {
         let mut status = well();
         status.services.clear();
@@ -211,7 +259,8 @@ mod tests {
         let found = texts(&status);
         assert!(found[0].starts_with("the IPv4 flow table is 85.1 % full"), "{found:?}");
         assert!(found[0].ends_with("set tables.flows to 2097152 and restart pivotd"), "{found:?}");
-        assert!(found[1].starts_with("eth1: XDP in generic mode"), "{found:?}");
+        assert!(found[1].starts_with("c3 is silent about flows (heard 3 m 12 s ago)"), "{found:?}");
+        assert!(found[2].starts_with("eth1: XDP in generic mode"), "{found:?}");
         status.flow_tables[0].room = 1 << 26;
         assert!(texts(&status)[0].ends_with("shorten the idle timeouts of the services"));
     }

@@ -21,7 +21,7 @@ pub enum Command {
         /// Interface name.
         interface: String,
     },
-    /// Add a VIP to an interface (idempotent).
+    /// Add a VIP to an interface, or label it otherwise if it is there (idempotent).
     AddAddress {
         /// Interface name.
         interface: String,
@@ -29,6 +29,8 @@ pub enum Command {
         address: IpAddr,
         /// Its prefix length.
         prefix: u8,
+        /// What it is labelled with, if it is of IPv4; the interface's name if nothing is said.
+        label: Option<String>,
     },
     /// Remove it (idempotent).
     RemoveAddress {

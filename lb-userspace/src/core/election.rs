@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::Now;
+use super::event::{Mac, Now};
 
 /// Name of a group of VIPs that move together.
 pub type GroupName = Arc<str>;
@@ -28,6 +28,11 @@ pub trait Election {
     /// When an [`Event::Tick`] is wanted; `None` if time alone changes nothing.
     #[must_use]
     fn deadline(&self) -> Option<Now>;
+
+    /// Since when this host may lack what others know, as it took no part or hung: until an [`Event::CaughtUp`] says that it does
+    /// not, it leaves alone whoever holds the group. `None`: it lacks nothing.
+    #[must_use]
+    fn behind_since(&self, group: &str) -> Option<Now>;
 }
 
 /// What can change who holds what.
@@ -42,10 +47,24 @@ pub enum Event<'a> {
         /// To hold it.
         fitness: Fitness,
     },
+    /// This host has caught up with what it missed before then: see [`Election::behind_since`].
+    CaughtUp {
+        /// For this group.
+        group: &'a str,
+        /// Since when it had been behind.
+        since: Now,
+    },
     /// The operator wants this host to let another one hold a group.
     Yield {
         /// The group.
         group: &'a str,
+    },
+    /// Another machine answers for an address, as [`Action::Ask`] has asked.
+    InUse {
+        /// Of this group.
+        group: &'a str,
+        /// Who answers for what.
+        answer: InUse,
     },
     /// An [`Action::Send`] failed.
     Unsent {
@@ -116,6 +135,18 @@ pub enum Action {
         /// The group.
         group: GroupName,
     },
+    /// Ask the segment, once, whether another machine has one of the group's VIPs; [`Event::InUse`] is the answer, if there is one.
+    Ask {
+        /// The group.
+        group: GroupName,
+    },
+    /// This host does not take the VIPs, though nobody was heard to hold them. Said once for each reason.
+    InUse {
+        /// The group.
+        group: GroupName,
+        /// Why, in words an operator knows.
+        why: String,
+    },
     /// Who holds the group has changed as far as this host knows.
     Changed {
         /// The group.
@@ -136,6 +167,17 @@ pub enum Action {
         /// Why, in words an operator knows.
         why: String,
     },
+}
+
+/// Another machine on the segment that has an address of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InUse {
+    /// The VIP.
+    pub vip: IpAddr,
+    /// The MAC that answers for it.
+    pub mac: Mac,
+    /// Name of the interface by which the answer came.
+    pub interface: String,
 }
 
 /// Another host, as its messages show it.

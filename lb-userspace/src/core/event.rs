@@ -137,6 +137,8 @@ pub enum Event {
         /// The other host that holds it, if this one knows.
         holder: Option<Peer>,
     },
+    /// This host was cut off, or hung: what it knows of backends is old.
+    Recheck,
     /// Time has passed: nothing else happened, but a deadline asked for by [`super::controller::Controller::deadline`] came.
     Tick,
     /// The daemon ends: hand everything back.

@@ -2,7 +2,7 @@
 //!
 //! In: transitions of one group, and the ends of what was run for them. Out: the next [`Job`], and what became of the last
 //! ones. What must hold: at most one job of a group runs at a time; a transition waits for it, and takes the place of all
-//! others that wait, so that what runs next is always for what the host is now.
+//! others that wait, so that what runs next is always for what the host is now; of what has ended, only the last is remembered.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -12,6 +12,9 @@ use super::config::model::{Deed, Hook, Hooks};
 use super::election::Role;
 use super::event::Now;
 use super::run::{self, Run};
+
+/// Runs that are remembered of each group: a host that flaps must not fill memory.
+const REMEMBERED: usize = 8;
 
 /// A host has become something else for a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,9 +59,10 @@ pub struct Queue {
     /// What this host is, as the last transition says.
     role: Option<Role>,
     waiting: VecDeque<Job>,
-    running: Option<Job>,
-    /// Of the last transition of which a hook has ended.
-    results: Vec<HookResult>,
+    /// Since when.
+    running: Option<(Job, Now)>,
+    /// The latest first.
+    results: VecDeque<HookResult>,
 }
 
 impl Queue {
@@ -79,21 +83,21 @@ impl Queue {
     }
 
     /// Starts the next job, which runs from now on until [`Queue::ended`]; `None` while another one does, or if there is none.
-    pub fn start(&mut self) -> Option<Job> {
-        if self.running.is_none() {
-            self.running = self.waiting.pop_front();
-            return self.running.clone();
+    pub fn start(&mut self, now: Now) -> Option<Job> {
+        if self.running.is_some() {
+            return None;
         }
-        None
+        let job = self.waiting.pop_front()?;
+        self.running = Some((job.clone(), now));
+        Some(job)
     }
 
     /// Takes in how the job that ran has ended; `None` if none did.
     pub fn ended(&mut self, run: Run, at: Now) -> Option<&HookResult> {
-        let job = self.running.take()?;
-        // Those of an earlier transition say nothing of this one.
-        self.results.retain(|result| Arc::ptr_eq(&result.job.transition, &job.transition));
-        self.results.push(HookResult { job, run, at });
-        self.results.last()
+        let (job, _) = self.running.take()?;
+        self.results.truncate(REMEMBERED - 1);
+        self.results.push_front(HookResult { job, run, at });
+        self.results.front()
     }
 
     /// What this host is, as the last transition says.
@@ -108,10 +112,20 @@ impl Queue {
         self.running.is_some() || !self.waiting.is_empty()
     }
 
-    /// What became of the hooks of the last transition that had any, in order, as far as they have ended.
+    /// What runs, and since when.
     #[must_use]
-    pub fn results(&self) -> &[HookResult] {
-        &self.results
+    pub fn running(&self) -> Option<(&Job, Now)> {
+        self.running.as_ref().map(|(job, since)| (job, *since))
+    }
+
+    /// What runs after that, in order.
+    pub fn waiting(&self) -> impl Iterator<Item = &Job> {
+        self.waiting.iter()
+    }
+
+    /// What became of the last ones, the latest first.
+    pub fn results(&self) -> impl Iterator<Item = &HookResult> {
+        self.results.iter()
     }
 }
 
@@ -159,114 +173,4 @@ impl Job {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::core::run::Ending;
-
-    fn hooks(units: &[&str]) -> Vec<Hook> {
-        let hook = |unit: &&str| Hook { deed: Deed::Start((*unit).to_owned()), timeout: Duration::from_secs(30) };
-        units.iter().map(hook).collect()
-    }
-
-    fn transition(role: Role) -> Transition {
-        let vips = vec!["10.0.0.100".parse().unwrap(), "fd00::100".parse().unwrap()];
-        Transition { group: "control".into(), role, why: "c1 is silent".into(), vips }
-    }
-
-    fn exited(code: i32) -> Run {
-        Run { ending: Ending::Exited(code), took: Duration::ZERO, last_line: String::new() }
-    }
-
-    fn units(jobs: &[Job]) -> Vec<String> {
-        jobs.iter().map(|job| argv(&job.hook.deed).pop().unwrap()).collect()
-    }
-
-    /// Runs whatever is next, to its end.
-    fn run(queue: &mut Queue, code: i32) -> Option<String> {
-        let job = queue.start()?;
-        assert_eq!(queue.start(), None, "one at a time");
-        assert_eq!(queue.ended(exited(code), Now::default()).unwrap().job, job);
-        units(&[job]).pop()
-    }
-
-    #[test]
-    fn hooks_run_in_order_and_one_that_fails_does_not_stop_the_others() {
-        let mut queue = Queue::default();
-        assert!(!queue.is_busy());
-        assert_eq!(queue.turn(transition(Role::Holder), &hooks(&["a", "b", "c"])), []);
-        assert!(queue.is_busy());
-        let ran: Vec<String> = std::iter::from_fn(|| run(&mut queue, 1)).collect();
-        assert_eq!(ran, ["a", "b", "c"]);
-        assert!(!queue.is_busy());
-        assert_eq!(queue.results().len(), 3);
-        assert!(queue.results().iter().all(|result| result.run == exited(1)));
-        let places: Vec<_> = queue.results().iter().map(|result| (result.job.place, result.job.of)).collect();
-        assert_eq!(places, [(1, 3), (2, 3), (3, 3)]);
-    }
-
-    #[test]
-    fn what_a_host_is_already_runs_nothing() {
-        let mut queue = Queue::default();
-        let _ = queue.turn(transition(Role::Backup), &hooks(&["a"]));
-        assert_eq!(run(&mut queue, 0).as_deref(), Some("a"));
-        assert_eq!(queue.turn(transition(Role::Backup), &hooks(&["a"])), []);
-        assert_eq!(queue.start(), None);
-        assert_eq!(queue.role(), Some(Role::Backup));
-    }
-
-    #[test]
-    fn a_transition_waits_for_what_runs_and_replaces_what_waits() {
-        let mut queue = Queue::default();
-        let _ = queue.turn(transition(Role::Holder), &hooks(&["a", "b", "c"]));
-        let first = queue.start().unwrap();
-        assert_eq!(units(&queue.turn(transition(Role::Fault), &hooks(&["x", "y"]))), ["b", "c"]);
-        assert_eq!(units(&queue.turn(transition(Role::Backup), &hooks(&["p", "q"]))), ["x", "y"]);
-        assert_eq!(queue.start(), None, "the first one still runs");
-        assert_eq!(queue.ended(exited(0), Now::default()).unwrap().job, first);
-        assert_eq!(run(&mut queue, 0).as_deref(), Some("p"));
-        assert_eq!(run(&mut queue, 0).as_deref(), Some("q"));
-        assert_eq!(run(&mut queue, 0), None);
-        let roles: Vec<Role> = queue.results().iter().map(|result| result.job.transition.role).collect();
-        assert_eq!(roles, [Role::Backup, Role::Backup], "results are those of one transition");
-    }
-
-    #[test]
-    fn a_transition_without_hooks_still_puts_an_end_to_those_that_wait() {
-        let mut queue = Queue::default();
-        let _ = queue.turn(transition(Role::Holder), &hooks(&["a", "b"]));
-        let _ = queue.start();
-        assert_eq!(units(&queue.turn(transition(Role::Fault), &[])), ["b"]);
-        let _ = queue.ended(exited(0), Now::default());
-        assert_eq!(queue.start(), None);
-        assert_eq!(queue.results().len(), 1);
-    }
-
-    #[test]
-    fn an_end_of_nothing_is_none() {
-        assert_eq!(Queue::default().ended(exited(0), Now::default()), None);
-    }
-
-    #[test]
-    fn jobs_are_told_of_the_transition() {
-        let mut queue = Queue::default();
-        let _ = queue.turn(transition(Role::Holder), &hooks(&["haproxy.service"]));
-        let job = queue.start().unwrap();
-        assert_eq!(job.title(), "hook 1 of 1 of `holder`, `systemctl start haproxy.service`");
-        let expected = [
-            ("PIVOT_GROUP", "control"),
-            ("PIVOT_ROLE", "holder"),
-            ("PIVOT_REASON", "c1 is silent"),
-            ("PIVOT_VIPS", "10.0.0.100 fd00::100"),
-        ];
-        assert_eq!(job.environment(), expected.map(|(name, value)| (name, value.to_owned())));
-    }
-
-    #[test]
-    fn units_are_started_and_stopped_by_systemctl() {
-        assert_eq!(argv(&Deed::Start("a.service".into())), ["systemctl", "start", "a.service"]);
-        assert_eq!(argv(&Deed::Stop("a.service".into())), ["systemctl", "stop", "a.service"]);
-        assert_eq!(argv(&Deed::Command(vec!["/bin/true".into()])), ["/bin/true"]);
-    }
-}
+mod tests;

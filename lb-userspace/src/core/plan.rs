@@ -37,6 +37,8 @@ pub struct VipImage {
     pub hold: Hold,
     /// Where the host that holds it answers, if that is another one and known.
     pub holder: Option<NextHop>,
+    /// The address that the election hears that host from: it is gone by while it is heard. `None`: the host is configured.
+    pub speaker: Option<IpAddr>,
 }
 
 /// Whether this host answers for a VIP.

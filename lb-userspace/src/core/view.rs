@@ -1,6 +1,7 @@
 //! What an operator is shown: snapshots of the controller, ready for JSON. The API serves them, the CLI prints them.
-//! [`vips`]: of elections.
+//! [`vips`]: of elections. [`hooks`]: of what is run for them.
 
+pub mod hooks;
 pub mod vips;
 
 use std::net::IpAddr;
@@ -47,8 +48,19 @@ pub struct Status {
     pub flow_tables: Vec<FlowTableView>,
     /// Flow synchronisation with the other controllers, if the configuration has a [cluster].
     pub sync: Option<SyncView>,
+    /// pivotd's log.
+    pub log: LogView,
     /// Packets by verdict of the packet path, most frequent first; zero counts left out.
     pub verdicts: Vec<VerdictView>,
+}
+
+/// pivotd's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogView {
+    /// Lines that were lost since pivotd began, as nobody read its standard error in time.
+    pub lines_lost: u64,
+    /// Whether that was within the last minute.
+    pub lately: bool,
 }
 
 /// Flow synchronisation with the other controllers.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::Daemon;
+use super::election::Elections;
 use crate::api::error::ApiError;
 use crate::api::request::{Answer, Request};
 use crate::api::wire::CHECK_TIME;
@@ -83,6 +84,7 @@ impl Daemon {
             services,
             flow_tables: self.fill.tables(),
             sync: self.sync_view(),
+            log: self.loss.view(self.now()),
             verdicts,
         }
     }
@@ -154,7 +156,7 @@ impl Daemon {
             interface: &link.name,
             index: link.index,
             holder: vip.and_then(|vip| vip.holder.as_deref()),
-            now: writer.clock().jiffies(),
+            now: self.elections.as_ref().map_or_else(|| writer.clock().jiffies(), Elections::jiffies),
         };
         Ok(explain::explain(writer, question, place))
     }

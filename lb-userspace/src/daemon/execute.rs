@@ -46,6 +46,14 @@ pub enum ExecuteError {
     Announce(#[from] AnnounceError),
 }
 
+/// How a VIP is on its interface.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub(super) interface: String,
+    pub(super) prefix: u8,
+    pub(super) label: Option<String>,
+}
+
 /// The adapters that commands go to.
 pub struct Executor {
     /// Kernel tables and programs.
@@ -59,8 +67,8 @@ pub struct Executor {
     pub(super) own_address: Option<IpAddr>,
     /// Interfaces that VIPs are on.
     pub(super) carriers: BTreeSet<String>,
-    /// VIPs that this host holds: interface and prefix length.
-    pub(super) held: BTreeMap<IpAddr, (String, u8)>,
+    /// VIPs that this host holds.
+    pub(super) held: BTreeMap<IpAddr, Held>,
     /// The ways to backends and controllers.
     pub(super) ways: Ways,
 }
@@ -140,11 +148,12 @@ impl Executor {
                 self.carriers.remove(&interface);
                 self.detach_unused()?;
             }
-            Command::AddAddress { interface, address, prefix } => {
+            Command::AddAddress { interface, address, prefix, label } => {
+                let held = Held { interface, prefix, label };
                 // Whatever fails now is tried again when something changes.
-                self.held.insert(address, (interface.clone(), prefix));
-                let index = self.link(&interface).await?.index;
-                self.netlink.add_address(index, address, prefix).await?;
+                self.held.insert(address, held.clone());
+                let index = self.link(&held.interface).await?.index;
+                self.add(index, address, &held).await?;
             }
             Command::RemoveAddress { interface, address, prefix } => {
                 self.held.remove(&address);
@@ -182,6 +191,12 @@ impl Executor {
     pub(super) fn next_hop(&self, neighbour: Neighbour) -> Option<NextHop> {
         let link = self.attached(neighbour.index)?;
         Some(NextHop { interface: link.name.clone(), mac: neighbour.mac? })
+    }
+
+    /// Adds a VIP to the interface that it is held on, which has this index.
+    pub(super) async fn add(&self, index: u32, vip: IpAddr, held: &Held) -> Result<(), NetlinkError> {
+        let label = held.label.as_ref().unwrap_or(&held.interface);
+        self.netlink.add_labelled(index, vip, held.prefix, label).await
     }
 
     /// The interface as it is known if it is attached, or as it is now.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Daemon;
 use super::election::Elections;
@@ -11,6 +12,7 @@ use super::error::DaemonError;
 use crate::core::config::Config;
 use crate::core::config::model::Group;
 use crate::io::netlink::NetlinkError;
+use crate::io::sequence;
 
 /// Why a host takes no part if its operator says so.
 const HELD_BACK: &str = "held back by its operator";
@@ -27,9 +29,9 @@ impl Daemon {
             return Ok(());
         }
         if self.elections.is_none() {
-            let memory = self.executor.datapath.writer().memory();
-            self.elections =
-                Some(Elections::start(memory, &self.host).map_err(|source| DaemonError::Election { source })?);
+            let (memory, sequence) = (self.executor.datapath.writer().memory(), self.sequence());
+            let elections = Elections::start(memory, &self.host, sequence);
+            self.elections = Some(elections.map_err(|source| DaemonError::Election { source })?);
         }
         let (mut seats, mut own) = (Vec::new(), BTreeMap::new());
         for group in &config.groups {
@@ -60,6 +62,19 @@ impl Daemon {
         }
         self.judge();
         Ok(())
+    }
+
+    /// Behind which sequence this run's sealed messages begin.
+    fn sequence(&self) -> u64 {
+        // A clock before 1970 is nobody's.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
+        sequence::begin(&self.options.state_root, &self.options.instance, now).unwrap_or_else(|error| {
+            tracing::warn!(
+                "where sealed messages begin cannot be remembered, and if the clock is set back, others ignore them after a restart: \
+                 {error}"
+            );
+            now
+        })
     }
 
     async fn seat_of(&self, config: &Config, group: &Group) -> Result<Seat, String> {

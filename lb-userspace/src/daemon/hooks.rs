@@ -1,6 +1,7 @@
 //! Hooks: what this host runs when it becomes holder, backup or unfit, beside everything else that pivotd does.
 
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 
@@ -11,6 +12,7 @@ use crate::core::election::Role;
 use crate::core::event::Now;
 use crate::core::hooks::{self, HookResult, Job, Queue, Transition};
 use crate::core::run::Run;
+use crate::core::view::hooks::HooksView;
 use crate::io::command;
 
 /// A hook has ended.
@@ -43,7 +45,7 @@ impl Hooks {
     }
 
     /// Takes in what this host has become for a group, and why.
-    pub(super) fn turn(&mut self, config: &Config, group: &str, role: Role, why: &str) {
+    pub(super) fn turn(&mut self, config: &Config, group: &str, role: Role, why: &str, now: Now) {
         let Some(group) = config.groups.iter().find(|known| known.name == group) else { return };
         let vips = config.vips_of(group).map(|vip| vip.address).collect();
         let transition = Transition { group: group.name.clone(), role, why: why.to_owned(), vips };
@@ -52,7 +54,7 @@ impl Hooks {
             let (group, title, role) = (&group.name, job.title(), role.name());
             tracing::warn!("group {group}: {title} is not run: this host is {role} now");
         }
-        self.start(&group.name);
+        self.start(&group.name, now);
     }
 
     /// Takes in that a hook has ended, and runs the next one.
@@ -65,14 +67,21 @@ impl Hooks {
                 tracing::warn!("group {group}: {title}, after {took} ms: {run}");
             }
         }
-        self.start(&group);
+        self.start(&group, at);
+    }
+
+    /// What an operator is shown of a group's.
+    pub(super) fn view(&self, group: &str, now: Now) -> HooksView {
+        // A clock before 1970 is nobody's.
+        let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.queues.get(group).map(|queue| HooksView::of(queue, now, date)).unwrap_or_default()
     }
 
     /// Runs what is left to run, now that a host that held groups has handed them over, to its end.
     pub(super) async fn finish(&mut self, config: &Config, now: impl Fn() -> Now) {
         let holds = |(group, queue): (&String, &Queue)| (queue.role() == Some(Role::Holder)).then(|| group.clone());
         for group in self.queues.iter().filter_map(holds).collect::<Vec<_>>() {
-            self.turn(config, &group, Role::Backup, "pivotd stops");
+            self.turn(config, &group, Role::Backup, "pivotd stops", now());
         }
         while self.queues.values().any(Queue::is_busy) {
             // Each one ends by its timeout; the sender is this one's own.
@@ -82,24 +91,19 @@ impl Hooks {
     }
 
     /// Starts the next hook of a group, if it is its turn.
-    fn start(&mut self, group: &str) {
-        if let Some(job) = self.queues.get_mut(group).and_then(Queue::start) {
+    fn start(&mut self, group: &str, now: Now) {
+        if let Some(job) = self.queues.get_mut(group).and_then(|queue| queue.start(now)) {
             tokio::spawn(carry_out(job, self.host.clone(), self.ends.clone()));
         }
     }
 }
 
 impl Daemon {
-    /// What became of the hooks of a group's last transition, in order, as far as they have ended.
-    #[must_use]
-    pub fn hook_results(&self, group: &str) -> &[HookResult] {
-        self.hooks.queues.get(group).map(Queue::results).unwrap_or_default()
-    }
-
     /// Runs the hooks of what this host has become for a group.
     pub(super) fn run_hooks(&mut self, group: &str, role: Role, why: &str) {
+        let now = self.now();
         if let Some(config) = self.controller.config() {
-            self.hooks.turn(config, group, role, why);
+            self.hooks.turn(config, group, role, why, now);
         }
     }
 }

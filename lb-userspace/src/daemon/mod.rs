@@ -3,19 +3,22 @@
 //! - [`start`]: what is checked before anything is touched, and the taking over of what an earlier pivotd left.
 //! - [`execute`]: commands to the adapters; [`segments`]: interfaces as they come and go; [`ways`]: what leads to backends.
 //! - [`election`]: who holds the VIPs, on a thread of its own; [`groups`]: what that is told of the configuration and this host.
+//! - [`behind`]: what this host is to learn before it takes over from another one.
 //! - [`tracking`]: what this host is fit for; [`hooks`]: what it runs when it becomes something else.
 //! - [`sync`]: what other controllers are told of flows, and tell. [`told`]: what strangers say is told once.
-//! - [`fill`]: how full the flow table is.
+//! - [`fill`]: how full the flow table is. [`loss`]: what the log has lost.
 //! - [`answer`]: the API's questions; [`vips`]: those about elections, and orders to hand over.
 //! - [`error`]: why pivotd ends, and its exit codes.
 
 pub mod answer;
+mod behind;
 mod election;
 pub mod error;
 pub mod execute;
 mod fill;
 mod groups;
 mod hooks;
+mod loss;
 mod segments;
 pub mod start;
 mod sync;
@@ -40,15 +43,18 @@ use crate::core::event::{Event, Now};
 use crate::core::view::ReloadView;
 use crate::io::holds::Holds;
 use crate::io::instance::Instance;
+use crate::io::log::Lost;
 use crate::io::netlink::{Change, Neighbour};
 use crate::tables::occupancy::{self, Occupancy};
 
+use self::behind::Behind;
 use self::election::seat::Seat;
 use self::election::{Elected, Elections};
 use self::error::DaemonError;
 use self::execute::{ExecuteError, Executor, ProbeEnd};
 use self::fill::Fill;
 use self::hooks::Hooks;
+use self::loss::Loss;
 use self::sync::Syncer;
 use self::tracking::Tracking;
 use self::vips::Standings;
@@ -83,10 +89,14 @@ pub struct Daemon {
     neighbours: mpsc::UnboundedReceiver<Neighbour>,
     changes: mpsc::UnboundedReceiver<Change>,
     fill: Fill,
+    /// Lines that the log has lost, as it counts them, and as is known.
+    lost: Lost,
+    loss: Loss,
     /// The election, once there is something to elect.
     elections: Option<Elections>,
     /// The groups that it knows of.
     seats: Vec<Seat>,
+    behind: Behind,
     /// What this host is judged by.
     tracking: Tracking,
     hooks: Hooks,
@@ -98,12 +108,12 @@ pub struct Daemon {
     holds: Holds,
 }
 
-/// Runs pivotd until it is told to stop (SIGTERM, SIGINT), then hands everything back.
+/// Runs pivotd until it is told to stop (SIGTERM, SIGINT), then hands everything back. `lost` counts what its log loses.
 ///
 /// # Errors
 /// [`DaemonError`]; what was begun is undone, unless an earlier pivotd's work was taken over: that stays at work.
-pub async fn run(options: Options) -> Result<(), DaemonError> {
-    let mut daemon = start::start(options).await?;
+pub async fn run(options: Options, lost: Lost) -> Result<(), DaemonError> {
+    let mut daemon = start::start(options, lost).await?;
     let ended = daemon.serve().await;
     let stopped = daemon.stop().await;
     ended.and(stopped)
@@ -129,7 +139,8 @@ impl Daemon {
         arrange.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tracing::info!(host = self.host, instance = self.options.instance, adopted = self.adopted, "pivotd is ready");
         loop {
-            let wake = self.controller.deadline().map(|Now(at)| tokio::time::Instant::from_std(self.began + at));
+            let due = self.controller.deadline().into_iter().chain(self.behind.deadline()).min();
+            let wake = due.map(|Now(at)| tokio::time::Instant::from_std(self.began + at));
             let event = tokio::select! {
                 biased;
                 _ = terminate.recv() => break,
@@ -170,10 +181,12 @@ impl Daemon {
                 }
                 () = sync::ready(self.syncer.as_ref(), self.began) => {
                     self.sync_flows();
+                    self.catch_up();
                     continue;
                 }
                 _ = arrange.tick() => {
                     self.executor.datapath.writer().arrange_flows();
+                    self.loss.take(self.lost.count(), self.now()).iter().for_each(|line| tracing::warn!("{line}"));
                     continue;
                 }
                 _ = walk.tick() => {
@@ -186,6 +199,7 @@ impl Daemon {
             self.executor.execute_all(commands).await;
             self.judge();
             self.notice_flows();
+            self.catch_up();
         }
         drop(stop);
         // A server that panicked has nothing to stop.
@@ -196,7 +210,7 @@ impl Daemon {
     /// Takes in what the election said: hooks run when addresses have followed.
     async fn take_in(&mut self, elected: Elected) {
         self.note(&elected);
-        let Elected { group, role, why, holder, begun } = elected;
+        let Elected { group, role, why, holder, begun, behind } = elected;
         let event = Event::Elected { group: group.clone(), role, holder };
         let commands = self.controller.handle(event, self.now());
         self.executor.execute_all(commands).await;
@@ -204,6 +218,7 @@ impl Daemon {
         if begun {
             self.run_hooks(&group, role, &why);
         }
+        self.fall_behind(&group, behind).await;
     }
 
     /// Walks through the flow table beside everything else: that may take tens of milliseconds.
@@ -239,6 +254,7 @@ impl Daemon {
         start::check(&config, &self.host, &self.executor.netlink).await.map_err(unfit)?;
         start::check_tracks(&config, &self.executor.netlink).await.map_err(unfit)?;
         let (changes, new_flows) = (self.changes(&config), config.tables.new_flows);
+        let joining = self.prepare_cluster(&config).map_err(|error| ApiError::conflict(error.to_string()))?;
         let mut candidate = self.controller.clone();
         let commands = candidate.handle(Event::Configure(Box::new(config)), self.now());
         let refused = |error: ExecuteError| ApiError::conflict(error.to_string());
@@ -246,7 +262,7 @@ impl Daemon {
         self.executor.try_all(commands).await.map_err(refused)?;
         self.executor.datapath.limit_new_flows(new_flows);
         self.controller = candidate;
-        self.join_cluster().map_err(|error| ApiError::internal(error.to_string()))?;
+        self.join_cluster(joining);
         self.seat().await.map_err(|error| ApiError::internal(error.to_string()))?;
         Ok(ReloadView { changes })
     }

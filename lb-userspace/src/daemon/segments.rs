@@ -213,8 +213,8 @@ impl Executor {
 
     /// Puts the VIPs that this host holds on an interface back there, and says where they are.
     async fn restore(&self, link: &Link) {
-        for (address, (_, prefix)) in self.held.iter().filter(|(_, (interface, _))| *interface == link.name) {
-            if let Err(error) = self.netlink.add_address(link.index, *address, *prefix).await {
+        for (address, held) in self.held.iter().filter(|(_, held)| held.interface == link.name) {
+            if let Err(error) = self.add(link.index, *address, held).await {
                 tracing::error!("{error}");
             } else if link.up
                 && let Err(error) = announce::announce(link, *address, ANNOUNCEMENTS)
@@ -226,7 +226,8 @@ impl Executor {
 
     /// Puts back the VIPs that this host holds and that somebody took off their interfaces, and says where they are.
     async fn repair(&self) {
-        for (address, (interface, prefix)) in &self.held {
+        for (address, held) in &self.held {
+            let interface = &held.interface;
             let Some(link) = self.datapath.interfaces().get(interface).map(|interface| &interface.link) else {
                 continue;
             };
@@ -237,7 +238,7 @@ impl Executor {
                         interface,
                         "somebody removed VIP {address}, which this host holds: it is added again"
                     );
-                    self.netlink.add_address(link.index, *address, *prefix).await
+                    self.add(link.index, *address, held).await
                 }
                 Err(error) => Err(error),
             };

@@ -12,10 +12,12 @@ use std::time::Instant;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 
+use super::behind::Behind;
 use super::error::DaemonError;
 use super::execute::Executor;
 use super::fill::Fill;
 use super::hooks::Hooks;
+use super::loss::Loss;
 use super::tracking::Tracking;
 use super::ways::Way;
 use super::{Daemon, Options};
@@ -29,6 +31,7 @@ use crate::io::check::Prober;
 use crate::io::datapath::Datapath;
 use crate::io::holds::Holds;
 use crate::io::instance::Instance;
+use crate::io::log::Lost;
 use crate::io::netlink::{Link, Netlink, NetlinkError};
 use crate::io::{features, preflight};
 use crate::tables::sizes::Sizes;
@@ -38,7 +41,7 @@ use crate::tables::writer::Adopted;
 ///
 /// # Errors
 /// [`DaemonError`]; see [`super::run`].
-pub async fn start(options: Options) -> Result<Daemon, DaemonError> {
+pub async fn start(options: Options, lost: Lost) -> Result<Daemon, DaemonError> {
     let config = read_config(&options.config)?;
     let host = match &options.host {
         Some(host) => host.clone(),
@@ -89,8 +92,11 @@ pub async fn start(options: Options) -> Result<Daemon, DaemonError> {
         neighbours,
         changes,
         fill: Fill::default(),
+        lost,
+        loss: Loss::default(),
         elections: None,
         seats: Vec::new(),
+        behind: Behind::default(),
         tracking: Tracking::default(),
         hooks,
         syncer: None,
@@ -128,6 +134,7 @@ impl Daemon {
         let (configured, adopted): (Vec<IpAddr>, _) =
             (config.vips.iter().map(|vip| vip.address).collect(), self.executor.datapath.writer().vips());
         let new_flows = config.tables.new_flows;
+        let joining = self.prepare_cluster(&config)?;
         let commands = self.controller.handle(Event::Configure(Box::new(config)), Now::default());
         self.executor.check(&commands)?;
         self.executor.datapath.limit_new_flows(new_flows);
@@ -135,7 +142,7 @@ impl Daemon {
         // A pivotd that was killed may have left them.
         self.executor.execute_all(not_held).await;
         self.executor.remove_strangers(&configured, &adopted).await;
-        self.join_cluster()?;
+        self.join_cluster(joining);
         self.seat().await
     }
 }

@@ -58,15 +58,30 @@ pub(super) struct Syncer {
     strange: u64,
 }
 
+/// What a configuration makes of the synchronisation. Everything that can fail has been done.
+pub(super) enum Joining {
+    /// This host speaks with nobody.
+    Apart,
+    /// As it does already, with these peers.
+    AsBefore(Vec<(String, IpAddr)>),
+    /// In a new session.
+    Anew(Box<Beginning>),
+}
+
+/// A session that is about to begin.
+pub(super) struct Beginning {
+    cluster: Cluster,
+    own: IpAddr,
+    peers: Vec<(String, IpAddr)>,
+    session: u64,
+    /// Its own; `None`: the one of the session before it is at the same address and port.
+    socket: Option<UdpSocket>,
+}
+
 impl Syncer {
-    fn open(cluster: Cluster, own: IpAddr, peers: Vec<(String, IpAddr)>, now: Now) -> Result<Self, DaemonError> {
-        let socket = sync_socket::open(own, cluster.port)?;
-        let mut session = [0; 8];
-        getrandom(&mut session, GetRandomFlags::empty())
-            .map_err(|error| DaemonError::Random { source: error.into() })?;
-        // 0 stands for none.
-        let session = u64::from_ne_bytes(session).max(1);
-        Ok(Self {
+    fn open(beginning: Beginning, socket: UdpSocket, now: Now) -> Self {
+        let Beginning { cluster, own, peers, session, .. } = beginning;
+        Self {
             sync: FlowSync::new(cluster.key.clone(), session, peers, now),
             cluster,
             own,
@@ -80,7 +95,7 @@ impl Syncer {
             stored: 0,
             crowded: 0,
             strange: 0,
-        })
+        }
     }
 
     /// Waits until there is something to do.
@@ -122,12 +137,14 @@ impl Syncer {
                     break false;
                 }
             };
+            let told = self.sync.tell(&found);
+            self.outbox.extend(told);
             if over {
                 self.walk = None;
                 self.rounds += 1;
+                let ends = self.sync.end_round();
+                self.outbox.extend(ends);
             }
-            let told = self.sync.tell(&found);
-            self.outbox.extend(told);
         }
         self.send();
     }
@@ -180,6 +197,16 @@ impl Syncer {
         }
     }
 
+    /// Has all others tell what they know.
+    pub(super) fn ask(&mut self, now: Now) {
+        self.sync.ask(now);
+    }
+
+    /// Whether everyone who is there has told everything since then, and this host has taken it in; if not, what is waited for.
+    pub(super) fn is_told_since(&self, since: Now, now: Now) -> Result<(), String> {
+        self.sync.is_told_since(since, now).map_err(|host| format!("what flows {host} has seen"))
+    }
+
     /// Takes in that tables or VIPs have changed.
     fn notice(&mut self, writer: &Writer, held: BTreeSet<IpAddr>, now: Now) {
         let lost: BTreeSet<IpAddr> = self.held.difference(&held).copied().collect();
@@ -219,27 +246,42 @@ impl Syncer {
 }
 
 impl Daemon {
-    /// Speaks with the hosts of the configuration from now on, or with nobody if it has no [cluster].
+    /// Does all that may fail for this host to speak with the hosts of a configuration. The session under way goes on
+    /// meanwhile, and on if this is not carried out.
     ///
     /// # Errors
     /// [`DaemonError`] if there is no socket; then everything is as it was.
-    pub(super) fn join_cluster(&mut self) -> Result<(), DaemonError> {
-        let now = self.now();
-        let Some((config, cluster)) = self.controller.config().and_then(|it| Some((it, it.cluster.clone()?))) else {
-            self.syncer = None;
-            return Ok(());
+    pub(super) fn prepare_cluster(&self, config: &Config) -> Result<Joining, DaemonError> {
+        let Some(cluster) = config.cluster.clone() else { return Ok(Joining::Apart) };
+        let Some((own, peers)) = places(config, &self.host) else { return Ok(Joining::Apart) };
+        let earlier = self.syncer.as_ref();
+        if earlier.is_some_and(|it| (&it.cluster, it.own) == (&cluster, own)) {
+            return Ok(Joining::AsBefore(peers));
+        }
+        let socket = match earlier {
+            Some(it) if (it.own, it.cluster.port) == (own, cluster.port) => None,
+            _ => Some(sync_socket::open(own, cluster.port)?),
         };
-        let Some((own, peers)) = places(config, &self.host) else { return Ok(()) };
-        match &mut self.syncer {
-            Some(syncer) if (&syncer.cluster, syncer.own) == (&cluster, own) => syncer.sync.configure(peers, now),
-            syncer => {
-                // The port may be the same one.
-                *syncer = None;
-                *syncer = Some(Syncer::open(cluster, own, peers, now)?);
+        Ok(Joining::Anew(Box::new(Beginning { cluster, own, peers, session: draw_session()?, socket })))
+    }
+
+    /// Speaks with the hosts of the configuration from now on, as it was prepared.
+    pub(super) fn join_cluster(&mut self, joining: Joining) {
+        let now = self.now();
+        match joining {
+            Joining::Apart => self.syncer = None,
+            Joining::AsBefore(peers) => {
+                if let Some(syncer) = &mut self.syncer {
+                    syncer.sync.configure(peers, now);
+                }
+            }
+            Joining::Anew(mut beginning) => {
+                let earlier = self.syncer.take().map(|syncer| syncer.socket);
+                let socket = beginning.socket.take().or(earlier);
+                self.syncer = socket.map(|socket| Syncer::open(*beginning, socket, now));
             }
         }
         self.notice_flows();
-        Ok(())
     }
 
     /// Has others told of what has changed, if anything has.
@@ -273,6 +315,13 @@ pub(super) async fn ready(syncer: Option<&Syncer>, began: std::time::Instant) {
         }
         None => std::future::pending().await,
     }
+}
+
+/// The number of a new session: 0 stands for none.
+fn draw_session() -> Result<u64, DaemonError> {
+    let mut session = [0; 8];
+    getrandom(&mut session, GetRandomFlags::empty()).map_err(|error| DaemonError::Random { source: error.into() })?;
+    Ok(u64::from_ne_bytes(session).max(1))
 }
 
 /// Where a host speaks from, and where the others do.

@@ -215,6 +215,7 @@ impl Daemon {
             since_s: report.map_or_else(|| self.began.elapsed(), |it| it.since).as_secs(),
             held_back: self.holds.has(&group.name),
             yielded: report.is_some_and(|it| it.yielded),
+            learns: self.behind.of(&group.name).map(str::to_owned),
             holder: report.and_then(|it| it.holder.clone()),
             priority: report.map_or(configured_priority, |it| it.priority),
             configured_priority,
@@ -225,6 +226,7 @@ impl Daemon {
             takes_over_in_ms: report.and_then(|it| it.silence_left).map(millis),
             peers: report.map(|it| it.peers.clone()).unwrap_or_default(),
             transitions: report.map(|it| it.transitions.clone()).unwrap_or_default(),
+            hooks: self.hooks.view(&group.name, self.now()),
             counters: report.map(|it| it.counters).unwrap_or_default(),
         }
     }

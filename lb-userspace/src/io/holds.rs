@@ -2,9 +2,11 @@
 //! nor one of the host ends it. There is a file only while there is such a group.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use super::durable;
 
 /// Where what instances remember is.
 pub const STATE_ROOT: &str = "/var/lib/pivot";
@@ -72,16 +74,9 @@ impl Holds {
         Ok(())
     }
 
-    /// Writes the file beside the old one, and puts it in its place: a crash leaves either of them, whole.
     fn write(&self, groups: &BTreeSet<String>) -> io::Result<()> {
-        let directory = self.directory();
-        fs::create_dir_all(directory)?;
-        let new = self.path.with_extension("new");
-        let mut file = File::create(&new)?;
-        groups.iter().try_for_each(|group| writeln!(file, "{group}"))?;
-        file.sync_all()?;
-        fs::rename(&new, &self.path)?;
-        File::open(directory)?.sync_all()
+        let lines: String = groups.iter().map(|group| format!("{group}\n")).collect();
+        durable::write(&self.path, &lines)
     }
 
     fn remove(&self) -> io::Result<()> {
@@ -90,12 +85,8 @@ impl Holds {
             _ => {}
         }
         // Somebody may have put something else there.
-        let _ = fs::remove_dir(self.directory());
+        let _ = self.path.parent().map(fs::remove_dir);
         Ok(())
-    }
-
-    fn directory(&self) -> &Path {
-        self.path.parent().unwrap_or(Path::new("."))
     }
 }
 

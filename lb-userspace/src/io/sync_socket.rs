@@ -46,7 +46,9 @@ fn try_open(from: SocketAddr) -> io::Result<UdpSocket> {
 
 fn way_out(cause: &io::Error) -> &'static str {
     match cause.kind() {
-        io::ErrorKind::AddrInUse => "; give [cluster] another `port`, the same on every host",
+        io::ErrorKind::AddrInUse => {
+            "; end who has it (`ss -lunp` names it), or give [cluster] another `port`, the same on every host"
+        }
         _ => "",
     }
 }

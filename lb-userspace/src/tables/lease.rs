@@ -1,13 +1,14 @@
-//! Leases: until when this host serves its VIPs, as the packet path reads it.
+//! Leases: until when this host serves its VIPs, and until when it believes that another one does, as the packet path reads it.
 //!
 //! The packet path tells the time in jiffies, an election in the monotonic clock. The kernel counts jiffies by that clock,
 //! each `TICK_NSEC` of its nanoseconds after the one before, so one number says all: [`Jiffies`], asked of the kernel once.
 //! What must hold: a lease never ends later than it was said to; by up to a jiffy it ends sooner.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lb_common::wire::vip::Vip;
+use lb_common::wire::vip::{Belief, Vip, speaker};
 
 use super::region::Region;
 
@@ -78,6 +79,17 @@ impl Leases {
         self.write(vip, Vip::NOT_HELD);
     }
 
+    /// Has packets for a VIP go on to the host that is heard from an address until a time, once that is where the tables lead them;
+    /// to no other one.
+    pub fn believe(&self, vip: u16, from: IpAddr, until: Duration) {
+        self.write_belief(vip, Belief { speaker: speaker(from.into()), until: self.jiffies.at(until) }.pack());
+    }
+
+    /// Has them go to nobody who was elected.
+    pub fn doubt(&self, vip: u16) {
+        self.write_belief(vip, 0);
+    }
+
     /// Until when it serves a VIP, if it may.
     #[must_use]
     pub fn until(&self, vip: u16) -> Option<Duration> {
@@ -85,9 +97,18 @@ impl Leases {
         (lease != Vip::NOT_HELD && lease != Vip::HELD).then(|| self.jiffies.time(lease))
     }
 
+    /// A VIP that is held by configuration is the map writer's.
     fn write(&self, vip: u16, until: u64) {
-        if let Some(record) = self.vips.get(usize::from(vip)) {
+        if let Some(record) = self.vips.get(usize::from(vip))
+            && record.lease.get() != Vip::HELD
+        {
             record.lease.set(until);
+        }
+    }
+
+    fn write_belief(&self, vip: u16, belief: u64) {
+        if let Some(record) = self.vips.get(usize::from(vip)) {
+            record.belief.set(belief);
         }
     }
 }
@@ -134,5 +155,27 @@ mod tests {
         assert_eq!((leases.until(1), leases.until(0), leases.until(9)), (None, None, None));
         vips.get(0).unwrap().lease.set(Vip::HELD);
         assert_eq!(leases.until(0), None, "held by another word than a lease");
+        leases.extend(0, Duration::from_secs(9));
+        leases.end(0);
+        assert_eq!(vips.get(0).unwrap().lease.get(), Vip::HELD, "a reload may have made it the map writer's");
+    }
+
+    #[test]
+    fn a_belief_is_in_one_host_and_ends_like_a_lease() {
+        let vips = Arc::new(Region::heap(2, Vip::default));
+        let leases = Leases::new(Arc::clone(&vips), Jiffies::from_pair(250, 1000, Duration::from_secs(1)));
+        let vip = vips.get(1).unwrap();
+        let hosts: [IpAddr; 3] = ["10.0.0.11", "fe80::1:b", "fe80::c"].map(|host| host.parse().unwrap());
+        for host in hosts {
+            leases.believe(1, host, Duration::from_secs(3));
+            let believed = |other: IpAddr, now| {
+                vip.speaker.set(speaker(other.into()));
+                vip.believed(now)
+            };
+            assert_eq!([1499, 1500].map(|now| believed(host, now)), [true, false]);
+            assert!(hosts.iter().all(|other| *other == host || !believed(*other, 1499)));
+        }
+        leases.doubt(1);
+        assert!(!vip.believed(1) && vips.get(0).unwrap().belief.get() == 0);
     }
 }

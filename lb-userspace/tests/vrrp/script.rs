@@ -15,8 +15,8 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use lb_userspace::core::election::{Action, Datagram, Election as _, Event, Fitness};
-use lb_userspace::core::event::Now;
+use lb_userspace::core::election::{Action, Datagram, Election as _, Event, Fitness, InUse};
+use lb_userspace::core::event::{Mac, Now};
 use lb_userspace::core::vrrp::advert::{self, Advert, GROUP4, GROUP6, Password, Shape, Version};
 use lb_userspace::core::vrrp::rules::{Rival, Rules};
 use lb_userspace::core::vrrp::{Instance, Vrrp};
@@ -69,7 +69,17 @@ impl Play {
                 let fitness = Fitness::Fault(options.get("why").copied().unwrap_or("no carrier").to_owned());
                 self.step(at, title, Event::Fitness { group, fitness });
             }
+            "answer" => {
+                let vip = option(&options, "vip", IpAddr::from([10, 0, 0, 100]))?;
+                let last = option(&options, "mac", 9)?;
+                let answer = InUse { vip, mac: Mac([2, 0, 0, 0, 0, last]), interface: INTERFACE.to_owned() };
+                self.step(at, title, Event::InUse { group, answer });
+            }
             "unsent" => self.step(at, title, Event::Unsent { group, why: "Network is down".to_owned() }),
+            "caught-up" => {
+                let since = Now(duration(options.get("since").copied().unwrap_or_default())?);
+                self.step(at, title, Event::CaughtUp { group, since });
+            }
             "yield" => self.step(at, title, Event::Yield { group }),
             "stop" => self.step(at, title, Event::Stop),
             "hear" => self.hear(at, title, &options)?,
@@ -144,6 +154,8 @@ impl Play {
             Action::Lease { group, until } => format!("{}lease until {}", named(group), time(until.0)),
             Action::Release { group } => format!("{}release", named(group)),
             Action::Announce { group } => format!("{}announce", named(group)),
+            Action::Ask { group } => format!("{}ask the segment", named(group)),
+            Action::InUse { group, why } => format!("{}not taken: {why}", named(group)),
             Action::Changed { group, role, why } => format!("{}{}: {why}", named(group), role.name()),
             Action::Ignored { group, source, kind: _, why } => {
                 let group = group.as_ref().map(|group| named(group)).unwrap_or_default();
@@ -166,10 +178,12 @@ fn instance(line: &str) -> Result<(Instance, Option<Now>), String> {
         interval,
         preempt: option(&options, "preempt", true)?,
         preempt_delay: time("preempt_delay", Duration::ZERO)?,
+        catches_up: option(&options, "catches_up", false)?,
         lease: time("lease", interval * 5 / 2)?,
         own,
         announce_again: time("announce_again", Duration::from_secs(5))?,
         announce_every: time("announce_every", Duration::ZERO)?,
+        duplicate_check: time("duplicate_check", Duration::ZERO)?,
         rivals: options.get("rivals").map_or(Ok(Vec::new()), |text| rivals(text))?,
     };
     let inherited = options.get("inherited").map(|text| duration(text)).transpose()?.map(Now);

@@ -145,6 +145,7 @@ fn image(services: u16, backends: u16, slots: u32) -> Image {
         interface: INTERFACE.into(),
         hold: Hold::Yes,
         holder: None,
+        speaker: None,
     };
     let vips =
         vec![vip("four", IpAddr::from([10, 200, 5, 1])), vip("six", IpAddr::from([0xfc00, 5, 0, 0, 0, 0, 0, 1]))];

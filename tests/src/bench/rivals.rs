@@ -76,7 +76,7 @@ impl Rival for Pivot {
     }
 
     fn await_first(&self) -> Result<()> {
-        self.0.await_sole_holder(HOLDER)?;
+        self.0.await_holder(HOLDER)?;
         self.0.holder().await_all_up()
     }
 }

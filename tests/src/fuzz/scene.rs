@@ -192,6 +192,7 @@ impl Scene {
             holder: self
                 .way_to_holder(*vip)
                 .map(|port| NextHop { interface: INTERFACES[port].1.to_owned(), mac: Mac(HOLDER) }),
+            speaker: None,
         });
         let services = self.services().map(|(endpoint, backends)| self.service_image(endpoint, &backends));
         Image { services: services.collect(), vips: vips.collect(), controllers: [Mac(CONTROLLER)].into() }

@@ -3,7 +3,7 @@
 //! Unlike the kernel's own question this one hears every answer, also that of a host that is not to give one.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -13,11 +13,11 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 
 use super::capture;
-use super::craft::{self, Packet};
 use super::family::Family;
 use super::frame::{Frame, NeighbourKind};
 use super::node::Node;
 use super::patience::patient;
+use super::question::{Asker, question};
 
 /// How long answers are waited for: many times what a host of the lab takes.
 const WINDOW: Duration = Duration::from_millis(30);
@@ -25,16 +25,12 @@ const WINDOW: Duration = Duration::from_millis(30);
 /// Longest answer.
 const LONGEST: usize = 128;
 
-/// ICMPv6 type of a solicitation, and the option that tells the asker's MAC (RFC 4861 sections 4.3 and 4.6.1).
-const SOLICITATION: u8 = 135;
-const SOURCE_MAC: [u8; 2] = [1, 1];
-const ICMPV6: u8 = 58;
-
 impl Node {
     /// The MACs of all that answer for an address within a moment, asked once by this host.
     pub fn who_answers(&self, address: IpAddr) -> Result<BTreeSet<Mac>> {
         let socket = self.run(|| capture::open(self.interface))?.context("opening a packet socket")?;
-        rustix::net::send(&socket, &question(self, address), SendFlags::empty())
+        let asker = Asker { from: self.mac, mac: self.mac, address: self.address_in(Family::of(address)) };
+        rustix::net::send(&socket, &question(asker, address), SendFlags::empty())
             .with_context(|| format!("asking for {address}"))?;
         let end = Instant::now() + patient(WINDOW);
         let mut answers = BTreeSet::new();
@@ -57,30 +53,4 @@ impl Node {
             }
         }
     }
-}
-
-/// The frame that asks for an address, from a host.
-fn question(host: &Node, address: IpAddr) -> Vec<u8> {
-    match (address, host.address_in(Family::of(address))) {
-        (IpAddr::V4(address), IpAddr::V4(own)) => arp(host.mac, own, address),
-        (IpAddr::V6(address), IpAddr::V6(own)) => solicitation(host.mac, own, address),
-        _ => unreachable!("a host's address of a family is of that family"),
-    }
-}
-
-fn arp(mac: Mac, own: Ipv4Addr, address: Ipv4Addr) -> Vec<u8> {
-    let header = [&[0xff; 6][..], &mac.0, &[0x08, 0x06]].concat();
-    let request = [0, 1, 0x08, 0, 6, 4, 0, 1];
-    [&header[..], &request, &mac.0, &own.octets(), &[0; 6], &address.octets()].concat()
-}
-
-fn solicitation(mac: Mac, own: Ipv6Addr, address: Ipv6Addr) -> Vec<u8> {
-    // The group of all who have these last three bytes (RFC 4291 section 2.7.1).
-    let [.., a, b, c] = address.octets();
-    let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | u16::from(a), u16::from_be_bytes([b, c]));
-    let mut message = [&[SOLICITATION, 0, 0, 0, 0, 0, 0, 0][..], &address.octets(), &SOURCE_MAC, &mac.0].concat();
-    let (source, target) = (own.into(), group.into());
-    let sum = craft::checksum(&[&craft::pseudo_header(source, target, ICMPV6, message.len()), &message[..]].concat());
-    message[2..4].copy_from_slice(&sum.to_be_bytes());
-    Packet { source, target, hops: 255, protocol: ICMPV6, payload: &message }.frame(mac, craft::multicast_mac(target))
 }

@@ -101,10 +101,22 @@ impl Cluster {
         self.daemons.keys().filter(holds).map(String::as_str).collect()
     }
 
-    /// Waits until this host alone says so.
+    /// Waits until this host says that it holds every VIP, and all others whose pivotd runs that they hold none.
     pub fn await_holder(&self, host: &str) -> Result<()> {
-        wait_until(Duration::from_secs(10), &format!("{host} to hold the VIPs"), || {
-            let holders = self.holders();
+        wait_until(Duration::from_secs(20), &format!("{host} alone to hold the VIPs"), || {
+            let mut holders = Vec::new();
+            for (name, daemon) in &self.daemons {
+                let vips = match daemon.status() {
+                    Ok(status) => status.vips,
+                    Err(error) if daemon.listens() => return Err(format!("{name}: {error:#}")),
+                    Err(_) => continue,
+                };
+                match vips.iter().filter(|vip| vip.held).count() {
+                    0 => {}
+                    all if all == vips.len() => holders.push(name.clone()),
+                    some => holders.push(format!("{name} ({some} of {})", vips.len())),
+                }
+            }
             if holders == [host] { Ok(()) } else { Err(format!("{holders:?}")) }
         })
     }

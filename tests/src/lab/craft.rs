@@ -1,13 +1,16 @@
 //! Packets made by hand, and sent from a host as they are: with any addresses, hop limit and payload.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use lb_userspace::core::event::Mac;
+use rustix::io::Errno;
 use rustix::net::SendFlags;
 
 use super::capture;
 use super::node::Node;
+use super::wait::wait_until;
 
 /// An IP packet, without options.
 #[derive(Debug, Clone, Copy)]
@@ -52,11 +55,17 @@ impl Packet<'_> {
 }
 
 impl Node {
-    /// Sends frames from this host's interface, as they are and in order.
+    /// Sends frames from this host's interface, as they are and in order; none is lost because the wire's queue is full.
     pub fn send_frames<'f>(&self, frames: impl IntoIterator<Item = &'f Vec<u8>>) -> Result<()> {
         let socket = self.run(|| capture::open(self.interface))?.context("opening a packet socket")?;
         for frame in frames {
-            rustix::net::send(&socket, frame, SendFlags::empty()).context("sending a frame")?;
+            wait_until(Duration::from_secs(10), "a wire that takes a frame", || {
+                match rustix::net::send(&socket, frame, SendFlags::empty()) {
+                    Err(error @ Errno::NOBUFS) => Err(error),
+                    sent => Ok(sent),
+                }
+            })?
+            .context("sending a frame")?;
         }
         Ok(())
     }

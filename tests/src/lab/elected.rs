@@ -20,11 +20,14 @@ const PROMOTED: &str = "role=\"holder\"";
 impl Cluster {
     /// Three controllers that elect the holder with adverts this far apart; returns once c1, the best of them, is elected.
     pub fn elected(family: Family, advert: Duration) -> Result<Self> {
+        Self::elected_by(family, &format!("advert = \"{}ms\"", advert.as_millis()))
+    }
+
+    /// The same with a group of these lines.
+    pub fn elected_by(family: Family, lines: &str) -> Result<Self> {
         let lab = Lab::new()?;
-        let mut config = ConfigText::new(&lab, HOLDER)
-            .of(family)
-            .service("web", SERVICE_PORT, BACKEND_PORT, &ALIVE)
-            .elected(&format!("advert = \"{}ms\"", advert.as_millis()));
+        let mut config =
+            ConfigText::new(&lab, HOLDER).of(family).service("web", SERVICE_PORT, BACKEND_PORT, &ALIVE).elected(lines);
         for service in &mut config.services {
             // They are well: on a busy machine a check may think otherwise.
             service.check = "{ type = \"none\" }".to_owned();
@@ -34,26 +37,21 @@ impl Cluster {
             realtime::raise(&server)?;
             Ok(server)
         })?;
-        cluster.await_sole_holder(HOLDER)?;
+        cluster.await_holder(HOLDER)?;
         Ok(cluster)
     }
 
-    /// Waits until this host says that it holds the VIPs, and all others that they do not.
-    pub fn await_sole_holder(&self, host: &str) -> Result<()> {
-        wait_until(Duration::from_secs(20), &format!("{host} alone to hold the VIP"), || {
-            let mut holders = Vec::new();
-            for (name, daemon) in &self.daemons {
-                let status = daemon.status().map_err(|error| format!("{error:#}"))?;
-                if status.vips.iter().any(|vip| vip.held) {
-                    holders.push(name);
-                }
-            }
-            if holders == [host] { Ok(()) } else { Err(format!("{holders:?}")) }
-        })
-    }
-
-    /// How often a host has become the holder so far, by the logs of all pivotds.
+    /// How often a host has become the holder so far, by the logs of all pivotds. Those that run are given the time to write
+    /// what they know.
     pub fn promotions(&self) -> Result<usize> {
+        for (host, daemon) in self.daemons.iter().filter(|(_, daemon)| daemon.listens()) {
+            wait_until(Duration::from_secs(10), &format!("the log of {host} to be written"), || {
+                let view = daemon.vips().map_err(|error| format!("{error:#}"))?;
+                let taken: u64 = view.groups.iter().map(|group| group.counters.takeovers).sum();
+                let told = daemon.whole_log().matches(PROMOTED).count() as u64;
+                if told >= taken { Ok(()) } else { Err(format!("{told} of {taken}")) }
+            })?;
+        }
         let of = |host: &String| Ok(self.lab.pivotd_log(host)?.matches(PROMOTED).count());
         self.daemons.keys().map(of).sum()
     }

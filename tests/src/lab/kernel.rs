@@ -20,6 +20,15 @@ pub fn require(module: &str, what: &str) -> Result<()> {
     Ok(())
 }
 
+/// That this is a virtual machine of `cargo xtask vm`, which is thrown away: for what would harm any other one.
+pub fn require_throwaway() -> Result<()> {
+    let line = std::fs::read_to_string("/proc/cmdline").context("reading the kernel's command line")?;
+    if !line.contains("virtme") {
+        bail!("this would harm the machine: run it in a virtual machine, `cargo xtask vm`");
+    }
+    Ok(())
+}
+
 /// Whether the running kernel is of this version or a later one: for what is a fact of versions, in what a test expects.
 pub fn is_at_least(major: u32, minor: u32) -> bool {
     version(&rustix::system::uname().release().to_string_lossy()) >= (major, minor)

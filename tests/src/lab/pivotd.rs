@@ -1,6 +1,7 @@
 //! One pivotd on a host of the lab: started, asked, reloaded, stopped, killed.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -205,9 +206,19 @@ impl Pivotd {
         serde_json::from_str(&stdout).with_context(|| format!("reading the answer to pivot {arguments:?}: {stdout}"))
     }
 
+    /// A file of what it remembers when it is not running.
+    pub fn remembered(&self, file: &str) -> PathBuf {
+        self.state_root.join(&self.host.name).join(file)
+    }
+
     /// Path of its socket, for `pivot --socket`.
     pub fn socket(&self) -> PathBuf {
         self.run_root.join(&self.host.name).join("api.sock")
+    }
+
+    /// Whether somebody is at its socket: it may hang, but has not ended.
+    pub fn listens(&self) -> bool {
+        UnixStream::connect(self.socket()).is_ok()
     }
 
     /// Waits until it answers `pivot status`.

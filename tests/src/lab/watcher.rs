@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::mem::size_of;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,10 +20,10 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 
 use super::capture;
-use super::craft::checksum;
 use super::family::Segment;
 use super::frame::{Frame, NeighbourKind};
 use super::node::Node;
+use super::question::{self, question};
 use super::realtime::{OBSERVER, run_before_others};
 use super::wait::wait_until;
 use super::watch::{Announcement, Answer, Watch};
@@ -136,11 +136,12 @@ impl Asker {
     fn ask(&mut self) -> Result<()> {
         let number = self.asked.len() as u32;
         let [a, b, c, d] = number.to_be_bytes();
-        let asker = Mac([ASKER[0], ASKER[1], a, b, c, d]);
-        let frame = match self.vip {
-            IpAddr::V4(vip) => request(self.own, asker, vip.octets()),
-            IpAddr::V6(vip) => solicitation(self.own, asker, vip),
+        let address = match self.vip {
+            IpAddr::V4(_) => Segment::First.v4(NOBODY).into(),
+            IpAddr::V6(_) => Segment::First.v6(NOBODY).into(),
         };
+        let asker = question::Asker { from: self.own, mac: Mac([ASKER[0], ASKER[1], a, b, c, d]), address };
+        let frame = question(asker, self.vip);
         self.asked.push(self.now());
         self.seen.questions += 1;
         match rustix::net::send(&self.socket, &frame, SendFlags::empty()) {
@@ -247,54 +248,4 @@ fn receive(socket: &OwnedFd) -> Result<Option<(Frame, Duration)>> {
     };
     let at = Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32);
     Ok(Some((Frame(bytes[..length.cast_unsigned().min(bytes.len())].to_vec()), at)))
-}
-
-/// An ARP request (RFC 826) to all, as a whole Ethernet frame.
-fn request(own: Mac, asker: Mac, vip: [u8; 4]) -> Vec<u8> {
-    let arp = [0, 1, 0x08, 0, 6, 4, 0, 1];
-    let sender = Segment::First.v4(NOBODY).octets();
-    [&[0xff; 6][..], &own.0, &[0x08, 0x06], &arp, &asker.0, &sender, &[0; 6], &vip].concat()
-}
-
-/// A neighbour solicitation (RFC 4861, section 4.3) to the VIP's solicited-node group, as a whole Ethernet frame.
-fn solicitation(own: Mac, asker: Mac, vip: Ipv6Addr) -> Vec<u8> {
-    let (sender, target) = (Segment::First.v6(NOBODY).octets(), vip.octets());
-    // RFC 4291, section 2.7.1.
-    let mut group = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 0];
-    group[13..].copy_from_slice(&target[13..]);
-    // The option is the sender's MAC.
-    let mut icmp = [&[135, 0, 0, 0, 0, 0, 0, 0][..], &target, &[1, 1], &asker.0].concat();
-    let length = icmp.len() as u8;
-    let sum = checksum(&[&sender[..], &group, &[0, 0, 0, length, 0, 0, 0, 58], &icmp].concat());
-    icmp[2..4].copy_from_slice(&sum.to_be_bytes());
-    let mac = [0x33, 0x33, group[12], group[13], group[14], group[15]];
-    let header = [0x60, 0, 0, 0, 0, length, 58, 255];
-    [&mac[..], &own.0, &[0x86, 0xdd], &header, &sender, &group, &icmp].concat()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::lab::{VIP, VIP6};
-
-    const OWN: Mac = Mac([2, 0, 10, 77, 0, 200]);
-    const ASKING: Mac = Mac([2, 0x77, 0, 0, 0, 9]);
-
-    #[test]
-    fn a_question_of_either_family_is_about_the_vip_and_from_nobody() {
-        let frames = [request(OWN, ASKING, VIP.octets()), solicitation(OWN, ASKING, VIP6)];
-        for (frame, vip) in frames.into_iter().zip([IpAddr::from(VIP), VIP6.into()]) {
-            let said = Frame(frame).neighbour().unwrap();
-            assert_eq!((said.kind, said.target), (NeighbourKind::Question, vip));
-            assert!(["10.77.0.250", "fd00:77::250"].contains(&said.sender.to_string().as_str()), "{said:?}");
-        }
-    }
-
-    #[test]
-    fn a_solicitations_checksum_is_right() {
-        let frame = solicitation(OWN, ASKING, VIP6);
-        let pseudo = [&frame[22..54], &[0, 0, 0, 32, 0, 0, 0, 58], &frame[54..]].concat();
-        assert_eq!(checksum(&pseudo), 0);
-        assert_eq!(frame.len(), 86);
-    }
 }

@@ -5,9 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use lb_userspace::core::election::Role;
+use lb_userspace::core::view::hooks::{EndingView, HooksView};
 use pivot_tests::lab::capture::Capture;
 use pivot_tests::lab::cluster::{BACKEND_PORT, web_config};
 use pivot_tests::lab::frame::Frame;
+use pivot_tests::lab::trial::story;
 use pivot_tests::lab::{Cluster, Lab, Load, Topology, wait_until};
 
 /// Ten adverts in a second.
@@ -40,13 +43,28 @@ fn record(directory: &Path) -> String {
 /// A command that hangs, with another process of its own, whose number it notes, of each host in a file.
 fn hang(directory: &Path) -> String {
     let file = format!("{}/hangs-$PIVOT_HOST", directory.display());
-    script(directory, "hang", &format!("sleep 1000 &\necho $! > \"{file}.new\"\nmv \"{file}.new\" \"{file}\"\nwait\n"))
+    let text =
+        format!("echo 'it hangs' >&2\nsleep 1000 &\necho $! > \"{file}.new\"\nmv \"{file}.new\" \"{file}\"\nwait\n");
+    script(directory, "hang", &text)
 }
 
 /// Has c2 take over, and waits until its hook hangs; returns the number of the process that it has started.
 fn taken_over(cluster: &mut Cluster) -> String {
-    cluster.daemon_mut("c1").kill9().unwrap();
+    // It may have held the VIP before c1 was there: its pivotd of now has not.
+    let c2 = cluster.daemon_mut("c2");
+    c2.stop().unwrap();
+    c2.restart().unwrap();
     let file = cluster.lab.directory().join("hangs-c2");
+    for note in [&file, &cluster.lab.directory().join("ran-c2")] {
+        fs::remove_file(note).or_else(|error| if note.exists() { Err(error) } else { Ok(()) }).unwrap();
+    }
+    let c2 = &cluster.daemons["c2"];
+    wait_until(AMPLE, "c2 to hear c1", || match c2.vips().unwrap().groups.remove(0).holder {
+        Some(holder) if holder == "c1" => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .unwrap();
+    cluster.daemon_mut("c1").kill9().unwrap();
     wait_until(AMPLE, "the hook of c2 to hang", || fs::read_to_string(&file)).unwrap()
 }
 
@@ -73,7 +91,7 @@ fn await_last(cluster: &Cluster, host: &str, commands: &[&str], role: &str, why:
             last.len() == commands.len() && last.iter().zip(commands).all(|(line, &word)| is_of(line, word));
         if are_these { Ok(()) } else { Err(format!("{ran:?}")) }
     })
-    .unwrap();
+    .unwrap_or_else(|error| panic!("{error:#}{}", story(cluster)));
 }
 
 #[test]
@@ -108,6 +126,13 @@ fn a_hook_that_hangs_is_killed_at_its_timeout_and_delays_no_advert() {
     });
     let sleeper = taken_over(&mut cluster);
     assert!(runs(&sleeper), "the hook hangs");
+    let shown = shown(&cluster, "c2");
+    let running = shown.running.as_ref().unwrap_or_else(|| panic!("{shown:?}"));
+    assert_eq!((running.hook.role, running.hook.place, running.hook.of), (Role::Holder, 1, 2), "{shown:?}");
+    assert!(running.timeout_ms == 5000 && running.for_ms < 6000, "{shown:?}");
+    let waiting: Vec<_> =
+        shown.waiting.iter().map(|hook| (hook.place, hook.command.last().unwrap().as_str())).collect();
+    assert_eq!((waiting, shown.ended.len()), (vec![(2, "after")], 0), "{shown:?}");
 
     let adverts = Capture::start(cluster.lab.switch(), "client", is_advert).unwrap();
     let report = cluster.client().load(Load::gently_to(cluster.vip()).requests(100)).unwrap();
@@ -124,10 +149,33 @@ fn a_hook_that_hangs_is_killed_at_its_timeout_and_delays_no_advert() {
     // The rest of the five seconds, with ten in each.
     assert!(adverts.len() >= 10, "{} adverts", adverts.len());
     cluster.await_holder("c2").unwrap();
+    assert_hang_is_shown(&cluster);
     let log = cluster.daemon_mut("c2").process().stderr();
     let said = "hook 1 of 2 of `holder`";
     let line = log.lines().find(|line| line.contains(said)).unwrap_or_else(|| panic!("{log}"));
     assert!(line.contains("killed, as it was not over after 5s"), "{line}");
+}
+
+/// Of a hook that was killed, and of the one after it.
+fn assert_hang_is_shown(cluster: &Cluster) {
+    let ended = wait_until(AMPLE, "both to be shown as ended", || {
+        let shown = shown(cluster, "c2");
+        if shown.ended.len() == 2 { Ok(shown.ended) } else { Err(format!("{shown:?}")) }
+    });
+    let [after, hang] = &ended.unwrap()[..] else { unreachable!("two were awaited") };
+    assert_eq!((&after.ending, after.hook.place), (&EndingView::Exited { exit_code: 0 }, 2), "{after:?}");
+    assert_eq!((&hang.ending, hang.last_line.as_str()), (&EndingView::TimedOut { timeout_ms: 5000 }, "it hangs"));
+    assert!(hang.took_ms >= 5000 && hang.date_ms + hang.took_ms <= after.date_ms + 1, "{hang:?}, {after:?}");
+    let page = cluster.daemons["c2"].pivot(&["vips"]).unwrap();
+    let page = String::from_utf8_lossy(&page.stdout).into_owned();
+    for expected in ["HOOKS (UTC)", "TIMEOUT", "    it hangs\n", "exit code 0"] {
+        assert!(page.contains(expected), "{page}");
+    }
+}
+
+/// What `pivot vips` shows of a host's hooks.
+fn shown(cluster: &Cluster, host: &str) -> HooksView {
+    cluster.daemons[host].vips().unwrap().groups.remove(0).hooks
 }
 
 /// Whether there is a process of this number that has not ended.

@@ -6,3 +6,4 @@ mod operator;
 mod sick;
 mod survive;
 mod tracking;
+mod unread;

@@ -3,22 +3,20 @@
 //! Somebody asks every 2 ms who has the VIP while a holder is killed, hangs, is starved, or loses its wire. What is asserted
 //! each time: the answers can be explained by one holder after the other, no more of them than were elected
 //! ([`Watch::reigns`]), and in the end the best host holds. A step of the clock is not among the troubles: a namespace has
-//! no wall clock of its own, and the machine's is not ours to set; `core::vrrp` is tested for it.
+//! no wall clock of its own, and the machine's is not ours to set; in a virtual machine it is (area `stock`).
 
 mod cut;
 mod schedule;
-mod trial;
 
 use std::ops::Range;
 use std::thread::sleep;
 use std::time::Duration;
 
 use pivot_tests::lab::realtime::Starved;
+use pivot_tests::lab::trial::Trial;
 use pivot_tests::lab::watch::Watch;
 use pivot_tests::lab::{Cluster, Family};
 use rustix::process::Signal;
-
-use self::trial::Trial;
 
 const FAST: Duration = Duration::from_millis(10);
 const USUAL: Duration = Duration::from_millis(100);

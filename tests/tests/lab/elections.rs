@@ -1,5 +1,6 @@
 //! Who holds the VIPs when the hosts elect it: one of them, another one when that dies, and never two.
 
+use std::fs;
 use std::time::Duration;
 
 use pivot_tests::lab::cluster::web_config;
@@ -73,6 +74,25 @@ fn hosts_that_sign_their_messages_elect_and_take_over() {
     cluster.await_holder("c2").unwrap();
     cluster.daemon_mut("c1").restart().unwrap();
     cluster.await_holder("c1").unwrap();
+}
+
+#[test]
+fn what_a_host_signs_is_believed_after_a_restart_though_its_clock_was_set_back() {
+    let signed = format!("{FAST}\nunicast = true\nsigned = true");
+    let mut cluster = Cluster::build(Topology::default(), |config| config.elected(&signed)).unwrap();
+    cluster.await_holder("c1").unwrap();
+    cluster.daemon_mut("c1").kill9().unwrap();
+    cluster.await_holder("c2").unwrap();
+    // As if the clock had been a day ahead when it was started the last time.
+    let remembered = cluster.daemons["c1"].remembered("sequence");
+    let number: u64 = fs::read_to_string(&remembered).unwrap().trim().parse().unwrap();
+    fs::write(&remembered, format!("{}\n", number + 86_400_000_000_000)).unwrap();
+    for _ in 0..2 {
+        cluster.daemon_mut("c1").restart().unwrap();
+        cluster.await_holder("c1").unwrap();
+        cluster.daemon_mut("c1").kill9().unwrap();
+        cluster.await_holder("c2").unwrap();
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod datagrams;
 mod doctor;
 mod drain;
 mod dual_stack;
+mod duplicates;
 mod elections;
 mod failure;
 mod flood;

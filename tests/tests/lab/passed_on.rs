@@ -2,7 +2,8 @@
 //! they notice nothing. A host that has lost its lease serves nobody.
 
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use lb_common::path::verdict::Verdict;
 use lb_userspace::core::event::Mac;
@@ -16,6 +17,13 @@ use rustix::process::Signal;
 
 /// Ten adverts in a second.
 const FAST: &str = "advert = \"100ms\"";
+
+/// One advert in a second, as most have it: the lease ends after two and a half, the next host takes over after three.
+const SLOW: &str = "advert = \"1s\"";
+const LEASE: Duration = Duration::from_millis(2500);
+
+/// How late a frame may be noticed on a busy machine.
+const LATE: Duration = Duration::from_millis(100);
 
 /// The client sends what is for the VIP to this host, whatever anybody announces.
 fn believe(cluster: &Cluster, host: &str) {
@@ -189,5 +197,71 @@ fn a_host_that_hangs_serves_no_client_once_its_lease_has_run_out() {
         await_holder(&cluster, "c1");
         assert!(counted(&cluster.daemons["c1"], Verdict::HolderUnknown) >= 5);
         connect(&cluster).unwrap();
+    }
+}
+
+/// Frames on a port of the switch, and when each was noticed.
+struct Timed {
+    /// Ends with it.
+    _capture: Capture,
+    frames: Arc<Mutex<Vec<(Instant, Frame)>>>,
+}
+
+impl Timed {
+    fn start(cluster: &Cluster, port: &str) -> Self {
+        let frames = Arc::<Mutex<Vec<_>>>::default();
+        let seen = Arc::clone(&frames);
+        let notice = move |frame: &Frame| {
+            if is_request(frame) || frame.vrrp().is_some() {
+                seen.lock().unwrap().push((Instant::now(), frame.clone()));
+            }
+            false
+        };
+        Self { _capture: Capture::start(cluster.lab.switch(), port, notice).unwrap(), frames }
+    }
+
+    /// What a host has sent so far, if it is wanted.
+    fn times(&self, from: Mac, wanted: impl Fn(&Frame) -> bool) -> Vec<Instant> {
+        let frames = self.frames.lock().unwrap();
+        let sent = frames.iter().filter(|(_, frame)| frame.source() == Some(from) && wanted(frame));
+        sent.map(|(time, _)| *time).collect()
+    }
+}
+
+/// Between the end of the old holder's lease and the next one's claim nobody serves: what looks like a director's frame to the
+/// old holder's agent must not come to it from a third host.
+#[test]
+fn nothing_is_passed_on_to_a_host_whose_lease_has_run_out() {
+    for family in Family::ALL {
+        let mut cluster = Cluster::build_in(family, Topology::default(), |config| config.elected(SLOW)).unwrap();
+        await_holder(&cluster, "c1");
+        await_told(&cluster, "c3", "c1");
+        believe(&cluster, "c3");
+        let [client, c1, c2, c3] = ["client", "c1", "c2", "c3"].map(|node| cluster.lab.node(node).mac);
+        let (old, third) = (Timed::start(&cluster, "c1"), Timed::start(&cluster, "c3"));
+        let is_advert = |frame: &Frame| frame.vrrp().is_some();
+        let prober = cluster.client().probe(cluster.vip());
+        wait_until(Duration::from_secs(10), "c3 to pass packets on to c1", || {
+            let seen = (old.times(c3, is_request).len(), old.times(c1, is_advert).len());
+            if seen.0 > 100 && seen.1 > 0 { Ok(()) } else { Err(format!("{seen:?} packets and adverts")) }
+        })
+        .unwrap();
+        cluster.daemon_mut("c1").process().signal(Signal::STOP).unwrap();
+        await_holder(&cluster, "c2");
+        prober.stop().unwrap();
+        cluster.daemon_mut("c1").process().signal(Signal::CONT).unwrap();
+
+        let claim = old.times(c2, is_advert)[0];
+        let adverts = old.times(c1, is_advert);
+        let last = adverts.into_iter().filter(|advert| *advert < claim).max().unwrap();
+        let within = |times: Vec<Instant>, [from, to]: [Instant; 2]| {
+            times.into_iter().filter(|time| (from..to).contains(time)).count()
+        };
+        let (held, nobody) = ([last, last + LEASE / 2], [last + LEASE + LATE, claim]);
+        let sent = |time| within(third.times(client, is_request), time);
+        let passed = |time| within(old.times(c3, is_request), time);
+        assert!(passed(held) > 50, "{} passed on while it was heard, {family:?}", passed(held));
+        assert!(sent(nobody) > 20, "{} sent in {:?}, {family:?}", sent(nobody), claim - last);
+        assert_eq!(passed(nobody), 0, "passed on to a host without a lease, of {} sent, {family:?}", sent(nobody));
     }
 }

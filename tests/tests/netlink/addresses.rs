@@ -1,6 +1,8 @@
 //! VIPs beside the node's addresses.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pivot_tests::lab::kernel;
 
@@ -29,6 +31,43 @@ fn a_vip_is_added_and_removed_any_number_of_times() {
             assert!(addresses_of("eth0").iter().all(|shown| shown["local"] != address));
         }
         assert!(addresses_of("eth0").iter().any(|shown| shown["local"] == "10.0.0.1"), "the node address went, too");
+    });
+}
+
+#[test]
+fn a_vip_is_labelled_and_labelled_otherwise_without_being_gone() {
+    on_a_segment(|_| async {
+        let netlink = netlink();
+        let index = netlink.link("eth0").await.unwrap().index;
+        let shown = || addresses_of("eth0").into_iter().filter(|it| it["local"] == VIP.to_string()).collect::<Vec<_>>();
+        for prefix in [32, 24] {
+            netlink.add_labelled(index, VIP, prefix, "eth0:vip").await.unwrap();
+            let stop = Arc::<AtomicBool>::default();
+            // Binding to an address says whether it is there.
+            let watch = std::thread::spawn({
+                let stop = Arc::clone(&stop);
+                move || {
+                    let mut binds = 0_u32;
+                    while !stop.load(Ordering::Relaxed) {
+                        UdpSocket::bind((VIP, 0))
+                            .map_err(|error| format!("it was gone after {binds} looks: {error}"))?;
+                        binds += 1;
+                    }
+                    Ok::<_, String>(binds)
+                }
+            });
+            for _ in 0..100 {
+                netlink.add_labelled(index, VIP, prefix, "eth0:other").await.unwrap();
+                netlink.add_labelled(index, VIP, prefix, "eth0:vip").await.unwrap();
+            }
+            stop.store(true, Ordering::Relaxed);
+            assert!(watch.join().unwrap().unwrap() > 0, "nobody looked");
+            let [one] = &shown()[..] else { panic!("{:?}", shown()) };
+            assert_eq!((&one["label"], &one["prefixlen"]), (&"eth0:vip".into(), &prefix.into()), "{one}");
+            netlink.remove_address(index, VIP, prefix).await.unwrap();
+        }
+        netlink.add_labelled(index, VIP6, 128, "eth0:vip").await.unwrap();
+        assert!(addresses_of("eth0").iter().any(|it| it["local"] == VIP6.to_string() && it.get("label").is_none()));
     });
 }
 

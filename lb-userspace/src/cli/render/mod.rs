@@ -6,9 +6,11 @@ mod check;
 mod doctor;
 mod explain;
 mod flows;
+mod hooks;
 mod maps;
 mod services;
 mod status;
+mod sync;
 mod vips;
 
 pub use backends::backends;

@@ -7,6 +7,7 @@ use crate::core::view::{FlowTableView, InterfaceView, ServiceView, Status, Verdi
 use super::super::human;
 use super::super::text::{Cell, Paint, Table, Tone, numbers, printable, words};
 use super::super::warning::{Severity, standing, warnings};
+use super::sync::sync;
 use super::vips::{holder, role};
 use super::{endpoint, health, mode, protocol, state};
 
@@ -19,6 +20,7 @@ pub fn status(status: &Status, paint: Paint) -> String {
         ("INTERFACES", interfaces(&status.interfaces, paint)),
         ("SERVICES", services(&status.services, paint)),
         ("FLOW TABLE", flow_tables(&status.flow_tables, paint)),
+        ("FLOW SYNCHRONISATION", sync(status.sync.as_ref(), paint)),
         ("PACKETS BY VERDICT", verdicts(&status.verdicts, paint)),
     ];
     for (title, body) in sections {

@@ -8,6 +8,7 @@ use crate::core::view::vips::{CandidateView, GroupView, IgnoredView, PeerView, T
 
 use super::super::human;
 use super::super::text::{Cell, Paint, Table, Tone, numbers, printable, words};
+use super::hooks::hooks;
 
 /// The whole page.
 pub fn vips(view: &VipsView, paint: Paint) -> String {
@@ -81,7 +82,8 @@ fn group(group: &GroupView, host: &str, paint: Paint) -> String {
     facts.row([Cell::new(Tone::Heading, "CHANGES"), changes.into()]);
     page += &facts.render_rows(paint);
     page += &peers(&group.peers, paint);
-    page + &transitions(&group.transitions, paint)
+    page += &transitions(&group.transitions, paint);
+    page + &hooks(&group.hooks, paint)
 }
 
 /// This host's priority, and what it does with it.
@@ -91,10 +93,16 @@ fn priority(group: &GroupView) -> Cell {
     if priority != configured_priority {
         let _ = write!(text, " (configured: {configured_priority})");
     }
-    if !group.yielded {
-        return text.into();
+    match &group.learns {
+        _ if group.yielded => {
+            Cell::new(Tone::Notable, text + "; it handed over, and takes over only from a host that is gone")
+        }
+        Some(what) => Cell::new(
+            Tone::Notable,
+            format!("{text}; until it knows {what} it takes over only from a host that is gone"),
+        ),
+        None => text.into(),
     }
-    Cell::new(Tone::Notable, text + "; it handed over, and takes over only from a host that is gone")
 }
 
 /// `c2 (240), c3 (230)`, the next one first.

@@ -58,6 +58,8 @@ fn vips(old: &Vip, new: &Vip, lines: &mut Vec<String>) {
     changed(&format!("{thing} address"), old.address, new.address, lines);
     changed(&format!("{thing} prefix"), old.prefix, new.prefix, lines);
     changed(&format!("{thing} interface"), &old.interface, &new.interface, lines);
+    let label = |vip: &Vip| vip.label.clone().unwrap_or_else(|| "none".to_owned());
+    changed(&format!("{thing} label"), label(old), label(new), lines);
     changed(&format!("{thing} holder"), holder(old), holder(new), lines);
 }
 
@@ -79,6 +81,7 @@ fn groups(old: &Group, new: &Group, lines: &mut Vec<String>) {
         ("preempt_delay", old.preempt_delay, new.preempt_delay),
         ("announce_again", old.announce_again, new.announce_again),
         ("announce_every", old.announce_every, new.announce_every),
+        ("duplicate_check", old.duplicate_check, new.duplicate_check),
     ];
     for (key, old, new) in durations {
         changed(&format!("{thing} {key}"), duration::format(old), duration::format(new), lines);

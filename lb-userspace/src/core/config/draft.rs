@@ -44,6 +44,7 @@ pub(super) struct VipDraft {
     pub(super) address: Option<At<IpAddr>>,
     pub(super) prefix: u8,
     pub(super) interface: Option<At<String>>,
+    pub(super) label: Option<At<String>>,
     pub(super) holder: Option<HolderDraft>,
 }
 
@@ -135,6 +136,7 @@ impl VipDraft {
             address: self.address?.value,
             prefix: self.prefix,
             interface: self.interface?.value,
+            label: self.label.map(|label| label.value),
             holder: match self.holder? {
                 HolderDraft::Host(name) => Holder::Host(name.value),
                 HolderDraft::Group(name) => Holder::Group(name.value),

@@ -18,7 +18,7 @@ use super::track::{self, TrackDraft};
 use super::values;
 use crate::core::vrrp::advert::{Password, Version};
 
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "name",
     "id",
     "interface",
@@ -34,6 +34,7 @@ const KEYS: [&str; 19] = [
     "pseudo_header",
     "announce_again",
     "announce_every",
+    "duplicate_check",
     "track",
     "on_holder",
     "on_backup",
@@ -80,6 +81,7 @@ pub(super) struct GroupDraft {
     pseudo_header: bool,
     announce_again: Duration,
     announce_every: Duration,
+    duplicate_check: Duration,
 }
 
 /// The file says nothing.
@@ -96,13 +98,14 @@ pub(super) fn group(entry: Entry<'_>, report: &mut Report<'_>) -> Option<GroupDr
     let (preempt, unicast, pseudo_header) =
         (flag("preempt", true), flag("unicast", false), flag("pseudo_header", true));
     let signed = table.optional("signed").and_then(|e| e.boolean(report).filter(|signed| *signed).map(|_| e.span()));
-    let mut time = |key: &str, otherwise| {
-        let given = table.optional(key).and_then(|e| values::duration(e, Duration::ZERO..=24 * HOUR, report));
+    let mut time = |key: &str, most, otherwise| {
+        let given = table.optional(key).and_then(|e| values::duration(e, Duration::ZERO..=most, report));
         given.map_or(otherwise, |given| given.value)
     };
-    let preempt_delay = time("preempt_delay", Duration::ZERO);
-    let announce_again = time("announce_again", 5 * SECOND);
-    let announce_every = time("announce_every", 60 * SECOND);
+    let preempt_delay = time("preempt_delay", 24 * HOUR, Duration::ZERO);
+    let announce_again = time("announce_again", 24 * HOUR, 5 * SECOND);
+    let announce_every = time("announce_every", 24 * HOUR, 60 * SECOND);
+    let duplicate_check = time("duplicate_check", 5 * SECOND, Duration::from_millis(200));
     Some(GroupDraft {
         name: table.required("name", "\"control\"", report).and_then(|e| values::name(e, report)),
         id: table.required("id", "51", report).and_then(|e| e.integer(1..=255, report)),
@@ -123,6 +126,7 @@ pub(super) fn group(entry: Entry<'_>, report: &mut Report<'_>) -> Option<GroupDr
         pseudo_header,
         announce_again,
         announce_every,
+        duplicate_check,
     })
 }
 
@@ -237,6 +241,7 @@ impl GroupDraft {
             pseudo_header: self.pseudo_header,
             announce_again: self.announce_again,
             announce_every: self.announce_every,
+            duplicate_check: self.duplicate_check,
             track: self.tracks.iter().map(TrackDraft::to_track).collect(),
             hooks: self.hooks.clone(),
         })

@@ -85,6 +85,8 @@ pub struct Vip {
     pub prefix: u8,
     /// The interface that carries it, on every host.
     pub interface: String,
+    /// What the address is labelled with there; of IPv4 alone.
+    pub label: Option<String>,
     /// Who holds it.
     pub holder: Holder,
 }
@@ -132,6 +134,9 @@ pub struct Group {
     pub announce_again: Duration,
     /// How often they are announced from then on; zero: never.
     pub announce_every: Duration,
+    /// How long the segment is asked whether another machine has the VIPs, before a host takes those that nobody was heard to
+    /// hold; zero: not at all.
+    pub duplicate_check: Duration,
     /// What else a host needs to hold them, and what becomes of it without.
     pub track: Vec<Track>,
     /// What a host runs when it becomes something else for the group.

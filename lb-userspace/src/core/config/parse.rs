@@ -74,7 +74,7 @@ fn host(entry: Entry<'_>, report: &mut Report<'_>) -> Option<HostDraft> {
 }
 
 fn vip(entry: Entry<'_>, report: &mut Report<'_>) -> Option<VipDraft> {
-    let keys = ["name", "address", "prefix", "interface", "holder", "group"];
+    let keys = ["name", "address", "prefix", "interface", "label", "holder", "group"];
     let table = entry.table(titled("VIP", entry), &keys, report)?;
     let address = table.required("address", "\"10.0.0.100\"", report).and_then(|e| values::address(e, report));
     // The address alone; if that is not known, whatever may be right of some family.
@@ -85,6 +85,7 @@ fn vip(entry: Entry<'_>, report: &mut Report<'_>) -> Option<VipDraft> {
         address,
         prefix: prefix.map_or(longest, |prefix| prefix.value),
         interface: table.required("interface", "\"eth0\"", report).and_then(|e| values::interface(e, report)),
+        label: table.optional("label").and_then(|e| values::label(e, report)),
         holder: holder(&table, report),
     })
 }

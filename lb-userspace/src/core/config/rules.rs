@@ -76,12 +76,35 @@ fn check_vip(vip: &VipDraft, defined: &Defined<'_>, report: &mut Report<'_>) {
         Some(HolderDraft::Group(name)) => defined.groups.refer(name, &format!("`group` of {title}"), report),
         None => {}
     }
+    check_label(vip, &title, report);
     let Some(address) = &vip.address else { return };
     if let Some(node) = defined.nodes.get(&address.value) {
         let host = called("host", node.name);
         let message = format!("{title} has the address {}, which is the node address of {host}", address.value);
         let problem = Problem::at(&address.span, message).see(node.span, "the node address");
         report.add(problem.help("give the VIP an address that no host has"));
+    }
+}
+
+/// What labels addresses is the kernel's for IPv4 alone, and tools go by the interface's name in it (ip-address(8)).
+fn check_label(vip: &VipDraft, title: &str, report: &mut Report<'_>) {
+    let Some(label) = &vip.label else { return };
+    if vip.address.as_ref().is_some_and(|address| address.value.is_ipv6()) {
+        let message = format!("{title} has a `label`, and is of IPv6");
+        report.add(Problem::at(&label.span, message).help("delete it: only IPv4 addresses have labels"));
+        return;
+    }
+    let Some(interface) = vip.interface.as_ref().map(|interface| &interface.value) else { return };
+    let names = |label: &str| {
+        label
+            .strip_prefix(interface.as_str())
+            .and_then(|rest| rest.strip_prefix(':'))
+            .is_some_and(|rest| !rest.is_empty())
+    };
+    if !names(&label.value) {
+        let message = format!("`label` of {title} is {}, which does not begin with its interface", quote(&label.value));
+        let help = format!("write `{interface}:` and a word behind it, 15 bytes in all");
+        report.add(Problem::at(&label.span, message).help(help));
     }
 }
 

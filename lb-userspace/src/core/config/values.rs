@@ -153,6 +153,23 @@ pub(super) fn interface(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<
     None
 }
 
+/// What an address on an interface is labelled with: as long as an interface's name (IFA_LABEL).
+pub(super) fn label(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<String>> {
+    let text = entry.string(report)?;
+    let odd = |c: char| c.is_whitespace() || c.is_control();
+    let fault = match text.value {
+        "" => "is empty".to_owned(),
+        long if long.len() > INTERFACE_MAX => format!("is {}, {} bytes long", quote(long), long.len()),
+        other => match other.chars().find(|c| odd(*c)) {
+            Some(character) => format!("is {}, which contains {}", quote(other), quote(&character.to_string())),
+            None => return Some(At::new(text.value.to_owned(), text.span)),
+        },
+    };
+    let help = format!("a label is 1 to {INTERFACE_MAX} bytes without spaces, as in `eth0:vip`");
+    report.add(Problem::at(&text.span, format!("{} {fault}", entry.label())).help(help));
+    None
+}
+
 /// A TCP or UDP port.
 pub(super) fn port(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<u16>> {
     entry.integer(1..=u16::MAX, report)

@@ -31,6 +31,13 @@ impl Controller {
         }
     }
 
+    /// What the other host that holds a VIP is heard from, if it was elected.
+    pub(super) fn speaker(&self, config: &Config, vip: &Vip) -> Option<IpAddr> {
+        let Holder::Group(name) = &vip.holder else { return None };
+        let group = config.groups.iter().find(|group| group.name == *name)?;
+        self.peer(group).map(|peer| peer.address)
+    }
+
     /// The way to another host: by the interface that carries the VIP, if there is one.
     fn way_to(&self, host: &Host, vip: &Vip) -> Option<NextHop> {
         let ways = || host.addresses.iter().filter_map(|address| self.seen(*address));

@@ -45,6 +45,7 @@ struct Address {
     interface: String,
     address: IpAddr,
     prefix: u8,
+    label: Option<String>,
     /// By an election, which announces it.
     elected: bool,
 }
@@ -57,9 +58,10 @@ impl Footprint {
             footprint.vips.insert(vip.address);
             footprint.interfaces.insert(vip.interface.clone());
             if holds(vip) {
-                let (interface, address, prefix) = (vip.interface.clone(), vip.address, vip.prefix);
+                let (interface, address, prefix, label) =
+                    (vip.interface.clone(), vip.address, vip.prefix, vip.label.clone());
                 let elected = matches!(vip.holder, Holder::Group(_));
-                footprint.addresses.insert(Address { interface, address, prefix, elected });
+                footprint.addresses.insert(Address { interface, address, prefix, label, elected });
             }
         }
         for service in &config.services {
@@ -90,8 +92,10 @@ impl Footprint {
 
     /// The commands that lead from `self` to `next`, with the new tables where they belong.
     pub(super) fn change(&self, next: &Self, tables: Option<Command>) -> Vec<Command> {
-        let (leaving, staying): (Vec<_>, Vec<_>) =
-            self.addresses.difference(&next.addresses).partition(|held| !next.vips.contains(&held.address));
+        // What is only labelled otherwise does not go.
+        let gone =
+            self.addresses.difference(&next.addresses).filter(|held| !next.addresses.iter().any(|it| it.is_at(held)));
+        let (leaving, staying): (Vec<_>, Vec<_>) = gone.partition(|held| !next.vips.contains(&held.address));
         let (routes_leaving, routes_staying): (Vec<_>, Vec<_>) =
             self.routes.difference(&next.routes).partition(|address| !next.vips.contains(address));
         let taken: Vec<_> = next.addresses.difference(&self.addresses).collect();
@@ -138,8 +142,15 @@ impl Footprint {
 }
 
 impl Address {
+    /// Whether it is the same one to the kernel.
+    fn is_at(&self, other: &Self) -> bool {
+        let place = |it: &Self| (it.interface.clone(), it.address, it.prefix, it.elected);
+        place(self) == place(other)
+    }
+
     fn add(&self) -> Command {
-        Command::AddAddress { interface: self.interface.clone(), address: self.address, prefix: self.prefix }
+        let Self { interface, address, prefix, label, .. } = self.clone();
+        Command::AddAddress { interface, address, prefix, label }
     }
 
     fn remove(&self) -> Command {

@@ -22,12 +22,16 @@ impl Controller {
     }
 
     fn draw(&self, config: &Config) -> Image {
-        let vip = |vip: &crate::core::config::model::Vip| VipImage {
-            name: vip.name.clone(),
-            address: vip.address,
-            interface: vip.interface.clone(),
-            hold: self.hold(vip),
-            holder: self.way_to_holder(config, vip),
+        let vip = |vip: &crate::core::config::model::Vip| {
+            let holder = self.way_to_holder(config, vip);
+            VipImage {
+                name: vip.name.clone(),
+                address: vip.address,
+                interface: vip.interface.clone(),
+                hold: self.hold(vip),
+                speaker: holder.as_ref().and_then(|_| self.speaker(config, vip)),
+                holder,
+            }
         };
         Image {
             vips: config.vips.iter().map(vip).collect(),

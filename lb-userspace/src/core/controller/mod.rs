@@ -125,6 +125,7 @@ impl Controller {
             Event::ProbeEnded { backend, id, outcome } => self.probe_ended(&backend, id, outcome, now),
             Event::Neighbour { address, next_hop } => self.neighbour(address, next_hop),
             Event::Elected { group, role, holder } => self.take_in(group, Elected { role, holder }),
+            Event::Recheck => self.recheck(now),
             Event::Tick => self.tick(now),
             Event::Stop => self.stop(),
         }
@@ -149,6 +150,15 @@ impl Controller {
         let (key, (pool, _)) = self.index.range(first..).next()?;
         let pool = self.pools.get(*pool).filter(|_| key.service == service)?;
         Some(pool.members.iter().filter(|member| member.health.is_up(&pool.service.check)).count())
+    }
+
+    /// A backend of which no check that began since then has ended, or whose state is in doubt; `None` if all are known.
+    #[must_use]
+    pub fn unchecked_since(&self, since: Now) -> Option<&BackendKey> {
+        let members =
+            self.pools.iter().flat_map(|pool| pool.members.iter().map(|member| (member, &pool.service.check)));
+        let mut late = members.filter(|(member, check)| !member.is_known_since(since, check));
+        late.next().map(|(member, _)| &member.key)
     }
 
     /// A next hop that is known is kept when the kernel's entry fails: the health checks, which need that same entry,

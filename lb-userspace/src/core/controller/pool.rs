@@ -34,6 +34,8 @@ pub(super) struct Member {
     pub(super) since: Now,
     /// When its last check ended, and how.
     pub(super) last_check: Option<(Now, ProbeOutcome)>,
+    /// When the last check that has ended began.
+    pub(super) checked: Option<Now>,
     pub(super) probing: Probing,
 }
 
@@ -52,7 +54,7 @@ pub(super) enum Probing {
     /// The next one starts then.
     Due(Now),
     /// One is under way; if its end is not heard of by then, it has failed.
-    InFlight { id: u64, give_up: Now },
+    InFlight { id: u64, began: Now, give_up: Now },
 }
 
 impl Probing {
@@ -167,6 +169,7 @@ impl Member {
             drained: known.is_some_and(|known| known.drained),
             since: now,
             last_check: None,
+            checked: None,
             probing: first_check(check, jitter, now),
         }
     }
@@ -198,6 +201,12 @@ impl Member {
         }
     }
 
+    /// Whether a check that began since then has ended, and left no doubt.
+    pub(super) fn is_known_since(&self, since: Now, check: &Check) -> bool {
+        let is_checked = self.checked.is_some_and(|began| began >= since) && self.health.is_sure(check);
+        self.probing == Probing::Never || is_checked
+    }
+
     /// Notes the time if its state is not `before` any more.
     pub(super) fn changed_from(&mut self, before: BackendState, check: &Check, now: Now) {
         if self.state(check) != before {
@@ -207,7 +216,7 @@ impl Member {
 }
 
 /// The first check comes at once, give or take a tenth of the interval so that not all start together.
-fn first_check(check: &Check, jitter: &mut Jitter, now: Now) -> Probing {
+pub(super) fn first_check(check: &Check, jitter: &mut Jitter, now: Now) -> Probing {
     match check.kind {
         CheckKind::None => Probing::Never,
         _ => Probing::Due(Now(now.0 + jitter.up_to(check.interval / 10))),

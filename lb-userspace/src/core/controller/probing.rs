@@ -4,7 +4,7 @@
 //! heard of counts as failed after twice its timeout. An answer counts only if it is to the check in flight: late ones, and
 //! those for backends that are gone, change nothing.
 
-use super::pool::Probing;
+use super::pool::{Probing, first_check};
 use super::{Controller, Slot};
 use crate::core::check::Attempt;
 use crate::core::command::{Command, Level};
@@ -30,6 +30,16 @@ impl Controller {
             return probes;
         }
         self.publish().into_iter().chain(logs).chain(probes).collect()
+    }
+
+    /// Has every backend checked soon; checks under way may be from before whatever happened, and do not count.
+    pub(super) fn recheck(&mut self, now: Now) -> Vec<Command> {
+        for slot in self.index.values().copied().collect::<Vec<_>>() {
+            // Those without a check stay so.
+            let probing = first_check(&self.pools[slot.0].service.check, &mut self.jitter, now);
+            self.set_probing(slot, probing);
+        }
+        Vec::new()
     }
 
     /// Takes in the end of a check.
@@ -60,7 +70,7 @@ impl Controller {
         let attempt = Box::new(Attempt::of(&pool.service.check, member.target));
         let timeout = attempt.timeout;
         let command = Command::Probe { backend: member.key.clone(), id, attempt };
-        self.set_probing(slot, Probing::InFlight { id, give_up: Now(now.0 + timeout * 2) });
+        self.set_probing(slot, Probing::InFlight { id, began: now, give_up: Now(now.0 + timeout * 2) });
         command
     }
 
@@ -74,6 +84,9 @@ impl Controller {
         let (health, transition) = health::step(member.health, check, outcome.has_passed());
         member.health = health;
         member.last_check = Some((now, outcome));
+        if let Probing::InFlight { began, .. } = member.probing {
+            member.checked = Some(began);
+        }
         member.changed_from(before, check, now);
         let pause = self.jitter.around(health.pause(check));
         self.set_probing(slot, Probing::Due(Now(now.0 + pause)));

@@ -65,6 +65,12 @@ impl Health {
         self.counter >= rise(check)
     }
 
+    /// Whether nothing speaks against its state.
+    #[must_use]
+    pub fn is_sure(self, check: &Check) -> bool {
+        self.counter == 0 || self.counter >= top(check)
+    }
+
     /// The counter: 0 ..= [`top`].
     #[must_use]
     pub fn counter(self) -> u32 {

@@ -12,6 +12,8 @@
 //! service: protocol u8, family u8 (4 or 6), port u16, VIP, records u8
 //! record:  what u8, client, port u16, backend, port u16, seconds left u32
 //! ```
+//! and that of the end of a round is the sequence of its first message, u64.
+//!
 //! What is read is hostile until its MAC was checked, and may be wrong even then: a length or a number that nothing else
 //! bears out is an error, never a panic.
 
@@ -30,6 +32,8 @@ const HEADER: usize = 32;
 const MAC: usize = 16;
 const HELLO: u8 = 1;
 const FLOWS: u8 = 2;
+const ASK: u8 = 3;
+const DONE: u8 = 4;
 /// Longest message: it passes a link with the smallest MTU of IPv6 (RFC 8200 section 5) in one piece.
 pub const LONGEST: usize = 1232;
 /// What of it is for the body.
@@ -94,6 +98,13 @@ pub enum Body {
     Hello,
     /// What the sender knows of flows.
     Flows(Vec<Record>),
+    /// The sender may have missed something: what is known of flows is to be told again.
+    Ask,
+    /// All that the sender knows of flows was told by its messages from this sequence on.
+    Done {
+        /// The sequence.
+        since: u64,
+    },
 }
 
 /// Why a message is none.
@@ -120,6 +131,8 @@ pub fn encode(message: &Message, key: &Key) -> Vec<u8> {
     let (kind, count) = match &message.body {
         Body::Hello => (HELLO, 0),
         Body::Flows(records) => (FLOWS, records.len()),
+        Body::Ask => (ASK, 0),
+        Body::Done { .. } => (DONE, 0),
     };
     bytes.extend(MAGIC);
     bytes.extend([VERSION, kind]);
@@ -127,8 +140,10 @@ pub fn encode(message: &Message, key: &Key) -> Vec<u8> {
     for word in [message.sender, message.receiver, message.sequence] {
         bytes.extend(word.to_be_bytes());
     }
-    if let Body::Flows(records) = &message.body {
-        put_groups(records, &mut bytes);
+    match &message.body {
+        Body::Flows(records) => put_groups(records, &mut bytes),
+        Body::Done { since } => bytes.extend(since.to_be_bytes()),
+        Body::Hello | Body::Ask => {}
     }
     bytes.extend(key.sign(&bytes));
     bytes
@@ -161,6 +176,8 @@ fn contents(kind: u8, mut reader: Reader<'_>) -> Result<Message, MessageError> {
     let body = match kind {
         HELLO if count == 0 => Body::Hello,
         FLOWS => Body::Flows(groups(&mut reader, count)?),
+        ASK if count == 0 => Body::Ask,
+        DONE if count == 0 => Body::Done { since: reader.u64()? },
         _ => return Err(MessageError::Malformed),
     };
     if reader.0.is_empty() { Ok(Message { sender, receiver, sequence, body }) } else { Err(MessageError::Malformed) }

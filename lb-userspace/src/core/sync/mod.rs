@@ -4,8 +4,8 @@
 //! All controllers make the same tables of the same configuration and health, so most flows need no word: the next
 //! holder's tables lead them where this one's do. The exceptions are flows from before the tables changed, and those of
 //! clients with affinity. They are told at once when the tables change, once more after a second, and every few seconds
-//! from then on: what is told is soft state, so a message that is lost costs nothing but time, and whoever has just started
-//! has everything after one round.
+//! from then on: what is told is soft state, so a message that is lost costs nothing but time. Whoever has just started, or was
+//! cut off, asks for a round, and knows by its end whether it has missed anything of it.
 //!
 //! - [`record`]: what is told of one flow. [`message`]: bytes, and the key that they are signed by.
 //! - [`session`]: which messages are new.
@@ -28,6 +28,10 @@ use super::event::Now;
 const HELLO: Duration = Duration::from_secs(1);
 /// Time between two answers to one that does not know this session.
 const ANSWER: Duration = Duration::from_millis(100);
+/// Time between two messages that ask for a round.
+const ASK: Duration = Duration::from_millis(250);
+/// How long a host that is asked has to say anything at all: one that is there does so at once.
+const GRACE: Duration = Duration::from_millis(500);
 /// Time between two rounds.
 const ROUND: Duration = Duration::from_secs(5);
 /// Until a round is repeated that a change began: a message of it may have been lost.
@@ -52,6 +56,8 @@ pub struct FlowSync {
     round_at: Now,
     /// When to go round once more after a change.
     again_at: Option<Now>,
+    /// Whether a round has begun that has not ended.
+    under_way: bool,
     /// What was counted.
     pub counters: Counters,
 }
@@ -61,6 +67,19 @@ struct Known {
     peer: Peer,
     heard_at: Option<Now>,
     answer_from: Now,
+    /// When to ask it for a round, if it is to be asked.
+    ask_at: Option<Now>,
+    /// When the last round of its ended of which nothing was missed.
+    told_at: Option<Now>,
+    /// The sequence with which the round began that it is being told.
+    round_from: u64,
+}
+
+impl Known {
+    fn new(name: String, address: IpAddr, now: Now) -> Self {
+        let peer = Peer::new(name, address);
+        Self { peer, heard_at: None, answer_from: now, ask_at: None, told_at: None, round_from: 0 }
+    }
 }
 
 /// What was counted.
@@ -124,6 +143,7 @@ impl FlowSync {
             hello_at: now,
             round_at: now,
             again_at: None,
+            under_way: false,
             counters: Counters::default(),
         };
         sync.configure(peers, now);
@@ -138,7 +158,7 @@ impl FlowSync {
             .position(|known| (&known.peer.name, known.peer.address) == (&name, address))
         {
             Some(index) => earlier.swap_remove(index),
-            None => Known { peer: Peer::new(name, address), heard_at: None, answer_from: now },
+            None => Known::new(name, address, now),
         };
         self.peers = peers.into_iter().map(&mut known).collect();
         self.hello_at = now;
@@ -185,8 +205,15 @@ impl FlowSync {
         let mut records = Vec::new();
         if counts {
             known.heard_at = Some(now);
-            if let Body::Flows(told) = body {
-                records = told;
+            match body {
+                Body::Flows(told) => records = told,
+                // One that is under way may have begun before something was missed: then it is asked for again.
+                Body::Ask if !self.under_way => self.round_at = now,
+                Body::Done { since } if known.peer.is_whole_since(since) => {
+                    known.told_at = Some(now);
+                    known.ask_at = None;
+                }
+                Body::Hello | Body::Ask | Body::Done { .. } => {}
             }
         }
         let answer = answers.then(|| {
@@ -207,6 +234,24 @@ impl FlowSync {
     pub fn changed(&mut self, now: Now) {
         self.round_at = now;
         self.again_at = Some(Now(now.0 + AGAIN));
+        self.under_way = false;
+    }
+
+    /// Has all others tell what they know: this host may have missed something.
+    pub fn ask(&mut self, now: Now) {
+        self.peers.iter_mut().for_each(|known| known.ask_at = Some(now));
+    }
+
+    /// Whether everyone who is there has told everything since then; if not, who has not.
+    ///
+    /// # Errors
+    /// The name of the first one that is waited for.
+    pub fn is_told_since(&self, since: Now, now: Now) -> Result<(), &str> {
+        let waits = |known: &&Known| {
+            let heard = known.heard_at.is_some_and(|at| at >= since);
+            known.told_at.is_none_or(|at| at < since) && (heard || now < Now(since.0 + GRACE))
+        };
+        self.peers.iter().find(waits).map_or(Ok(()), |known| Err(&known.peer.name))
     }
 
     /// Whether a round is to begin; if so it is taken to have begun.
@@ -216,24 +261,44 @@ impl FlowSync {
         if due {
             self.round_at = Now(now.0 + ROUND);
             self.again_at = self.again_at.filter(|at| *at > now);
+            self.under_way = true;
+            self.peers.iter_mut().for_each(|known| known.round_from = known.peer.coming_sequence());
         }
         due
+    }
+
+    /// Tells all peers that are known that the round is over.
+    #[must_use]
+    pub fn end_round(&mut self) -> Vec<Outgoing> {
+        self.under_way = false;
+        self.say_to_all(|known| Some(Body::Done { since: known.round_from }), true)
     }
 
     /// What is to be sent because of the time.
     #[must_use]
     pub fn tick(&mut self, now: Now) -> Vec<Outgoing> {
-        if now < self.hello_at {
-            return Vec::new();
+        let is_due = now >= self.hello_at;
+        if is_due {
+            self.hello_at = Now(now.0 + HELLO);
         }
-        self.hello_at = Now(now.0 + HELLO);
-        self.say_to_all(&Body::Hello, false)
+        self.say_to_all(
+            |known| match known.ask_at {
+                Some(at) if at <= now => {
+                    known.ask_at = Some(Now(now.0 + ASK));
+                    Some(Body::Ask)
+                }
+                _ => is_due.then_some(Body::Hello),
+            },
+            false,
+        )
     }
 
     /// When [`FlowSync::tick`] or [`FlowSync::begins_round`] has something to do.
     #[must_use]
     pub fn deadline(&self) -> Now {
-        [Some(self.hello_at), Some(self.round_at), self.again_at].into_iter().flatten().min().unwrap_or(self.hello_at)
+        let asks = self.peers.iter().filter_map(|known| known.ask_at);
+        let rounds = [Some(self.round_at), self.again_at].into_iter().flatten();
+        rounds.chain(asks).fold(self.hello_at, Now::min)
     }
 
     /// Tells all peers that are known of flows.
@@ -244,17 +309,19 @@ impl FlowSync {
         while !rest.is_empty() {
             // At least one fits.
             let (these, others) = rest.split_at(message::fitting(rest).max(1));
-            outgoing.extend(self.say_to_all(&Body::Flows(these.to_vec()), true));
+            outgoing.extend(self.say_to_all(|_| Some(Body::Flows(these.to_vec())), true));
             rest = others;
         }
         outgoing
     }
 
-    fn say_to_all(&mut self, body: &Body, known_alone: bool) -> Vec<Outgoing> {
+    fn say_to_all(&mut self, mut body: impl FnMut(&mut Known) -> Option<Body>, known_alone: bool) -> Vec<Outgoing> {
         let told = self.peers.iter_mut().filter(|known| !known_alone || known.peer.session().is_some());
-        let say =
-            |known: &mut Known| (known.peer.address, say(&mut known.peer, self.session, None, body.clone(), &self.key));
-        let outgoing: Vec<Outgoing> = told.map(say).collect();
+        let say = |known: &mut Known| {
+            let body = body(known)?;
+            Some((known.peer.address, say(&mut known.peer, self.session, None, body, &self.key)))
+        };
+        let outgoing: Vec<Outgoing> = told.filter_map(say).collect();
         self.counters.sent += outgoing.len() as u64;
         outgoing
     }

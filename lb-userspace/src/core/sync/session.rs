@@ -54,6 +54,18 @@ impl Peer {
         self.session
     }
 
+    /// Whether each of its messages from this number on has come, in order, up to the last one that has.
+    #[must_use]
+    pub fn is_whole_since(&self, number: u64) -> bool {
+        self.received.unbroken <= number
+    }
+
+    /// The number of the next message to it, which is not taken.
+    #[must_use]
+    pub fn coming_sequence(&self) -> u64 {
+        self.sent + 1
+    }
+
     /// The number of the next message to it.
     #[must_use]
     pub fn next_sequence(&mut self) -> u64 {
@@ -89,6 +101,8 @@ struct Window {
     highest: u64,
     /// Bit 0 is the highest.
     seen: u64,
+    /// From here to the highest all have come, each behind the one before it.
+    unbroken: u64,
 }
 
 impl Window {
@@ -96,6 +110,9 @@ impl Window {
     fn take(&mut self, number: u64) -> bool {
         if number > self.highest {
             let ahead = number - self.highest;
+            if ahead > 1 || self.highest == 0 {
+                self.unbroken = number;
+            }
             self.seen = if ahead < WINDOW { self.seen << ahead | 1 } else { 1 };
             self.highest = number;
             return true;
@@ -127,6 +144,19 @@ mod tests {
         }
         assert!(window.take(u64::MAX) && !window.take(u64::MAX) && window.take(u64::MAX - 63));
         assert!(!window.take(0));
+    }
+
+    #[test]
+    fn what_is_missing_is_seen_until_all_behind_it_has_come() {
+        let mut peer = peer();
+        let hear = |peer: &mut Peer, sequence| assert_ne!(peer.judge(7, 9, 7, sequence), Worth::Replayed);
+        (40..=42).for_each(|sequence| hear(&mut peer, sequence));
+        assert!(peer.is_whole_since(40) && peer.is_whole_since(42) && !peer.is_whole_since(39));
+        // One overtakes another: that is as if it had been lost.
+        [44, 43, 45].into_iter().for_each(|sequence| hear(&mut peer, sequence));
+        assert!(peer.is_whole_since(44) && !peer.is_whole_since(42) && !peer.is_whole_since(43));
+        assert_eq!(peer.judge(7, 11, 7, 3), Worth::Counts { new: true });
+        assert!(peer.is_whole_since(3) && !peer.is_whole_since(2), "a session begins with nothing");
     }
 
     #[test]

@@ -146,3 +146,73 @@ fn many_records_take_many_messages() {
     assert!(told.len() > 10 && told.iter().all(|(_, datagram)| datagram.len() <= message::LONGEST));
     assert_eq!(carry(told, (1, &mut a), (2, &mut b), START), records);
 }
+
+/// A pair in which each was told a first round.
+fn told_pair() -> (FlowSync, FlowSync) {
+    let (mut a, mut b) = pair();
+    assert!(a.begins_round(START) && b.begins_round(START));
+    let round = [a.tell(&[record(1)]), a.end_round()].concat();
+    carry(round, (1, &mut a), (2, &mut b), START);
+    let round = [b.tell(&[record(2)]), b.end_round()].concat();
+    carry(round, (2, &mut b), (1, &mut a), START);
+    assert_eq!(a.is_told_since(START, START), Ok(()));
+    (a, b)
+}
+
+#[test]
+fn whoever_asks_is_told_and_knows_by_the_end_that_it_was_all() {
+    let (mut a, mut b) = told_pair();
+    let now = after(1000);
+    a.ask(now);
+    assert_eq!(a.is_told_since(now, now), Err("c2"));
+    assert!(!b.begins_round(now) && a.deadline() <= now);
+    let asks = a.tick(now);
+    assert_eq!(carry(asks, (1, &mut a), (2, &mut b), now), []);
+    assert!(b.begins_round(now), "it was asked");
+    let flows = b.tell(&[record(1), record(2)]);
+    carry(flows, (2, &mut b), (1, &mut a), now);
+    assert_eq!(a.is_told_since(now, now), Err("c2"), "there may be more");
+    let end = b.end_round();
+    carry(end, (2, &mut b), (1, &mut a), now);
+    assert_eq!(a.is_told_since(now, now), Ok(()));
+    assert_eq!(a.tick(after(1999)), [], "nobody is asked any more");
+}
+
+#[test]
+fn a_round_of_which_something_was_lost_is_asked_for_again() {
+    let (mut a, mut b) = told_pair();
+    let now = after(100);
+    a.ask(now);
+    let asks = a.tick(now);
+    carry(asks, (1, &mut a), (2, &mut b), now);
+    assert!(b.begins_round(now));
+    let lost = b.tell(&[record(1)]);
+    assert_eq!(lost.len(), 1);
+    let end = b.end_round();
+    carry(end, (2, &mut b), (1, &mut a), now);
+    assert_eq!(a.is_told_since(now, now), Err("c2"));
+    assert_eq!(a.tick(after(349)), []);
+    let now = after(350);
+    let asks = a.tick(now);
+    carry(asks, (1, &mut a), (2, &mut b), now);
+    assert!(b.begins_round(now), "it was asked again");
+    // Whoever asks while a round is under way is told its end first.
+    let asks = a.tick(after(600));
+    carry(asks, (1, &mut a), (2, &mut b), after(600));
+    assert!(!b.begins_round(after(600)));
+    let round = [b.tell(&[record(1)]), b.end_round()].concat();
+    carry(round, (2, &mut b), (1, &mut a), after(600));
+    assert_eq!(a.is_told_since(after(100), after(600)), Ok(()));
+}
+
+#[test]
+fn who_is_not_there_is_not_waited_for_and_who_is_there_is() {
+    let (mut a, mut b) = told_pair();
+    let since = after(1000);
+    a.ask(since);
+    assert_eq!(a.is_told_since(since, after(1499)), Err("c2"));
+    assert_eq!(a.is_told_since(since, after(1500)), Ok(()));
+    let hello = b.tick(after(1400));
+    carry(hello, (2, &mut b), (1, &mut a), after(1400));
+    assert_eq!(a.is_told_since(since, after(5000)), Err("c2"), "it is there, and has told nothing");
+}

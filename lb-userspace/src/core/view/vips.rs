@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::VipView;
+use super::hooks::HooksView;
 use crate::core::election::Role;
 
 /// `pivot vips`.
@@ -46,6 +47,8 @@ pub struct GroupView {
     pub held_back: bool,
     /// Whether its operator had it yield: it takes over only from a host that is gone.
     pub yielded: bool,
+    /// What it is to learn before it takes over from a host that is there; `None`: nothing.
+    pub learns: Option<String>,
     /// Host that holds it, if it is known; an address if that is of no host of the configuration.
     pub holder: Option<String>,
     /// This host's priority now.
@@ -66,6 +69,8 @@ pub struct GroupView {
     pub peers: Vec<PeerView>,
     /// The last changes of this host's role, the latest first.
     pub transitions: Vec<TransitionView>,
+    /// What was run for them.
+    pub hooks: HooksView,
     /// What was counted.
     pub counters: ElectionCounters,
 }

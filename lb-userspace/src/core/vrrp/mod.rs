@@ -4,18 +4,21 @@
 //! - [`check`]: which of them are listened to.
 //! - [`seal`]: messages under the cluster's key.
 //! - [`timers`]: how long a backup waits.
-//! - [`rules`]: what one virtual router goes by. [`router`]: its state machine.
-//! - [`peers`]: who was heard.
+//! - [`rules`]: what one virtual router goes by. [`router`]: its state machine, [`state`]: where that stands. [`duplicate`]: whether its addresses are free.
+//! - [`peers`]: who was heard. [`belief`]: who of them may be passed packets, and until when.
 //!
 //! Here: all virtual routers of a host, behind [`Election`]. Each group of VIPs is one virtual router; several may be on one
 //! interface, told apart by number and family.
 
 pub mod advert;
+pub mod belief;
 pub mod check;
+mod duplicate;
 pub mod peers;
 pub mod router;
 pub mod rules;
 pub mod seal;
+pub mod state;
 pub mod timers;
 
 use std::collections::BTreeMap;
@@ -24,8 +27,9 @@ use std::net::IpAddr;
 use self::advert::{Advert, GROUP4, GROUP6, Shape};
 use self::check::Believed;
 use self::peers::Peers;
-use self::router::{Input, Output, Router, State};
+use self::router::Router;
 use self::rules::{Heard, Rules};
+use self::state::{Input, Output, State};
 use super::election::{Action, Datagram, Election, Event, GroupName};
 use super::event::Now;
 use super::sync::message::Key;
@@ -187,7 +191,9 @@ impl Election for Vrrp {
         match event {
             Event::Message(datagram) => self.message(&datagram, now),
             Event::Fitness { group, fitness } => self.one(group, Input::Fitness(fitness), now),
+            Event::CaughtUp { group, since } => self.one(group, Input::CaughtUp(since), now),
             Event::Yield { group } => self.one(group, Input::Yield, now),
+            Event::InUse { group, answer } => self.one(group, Input::InUse(answer), now),
             Event::Unsent { group, why } => self.one(group, Input::Unsent(why), now),
             Event::Tick => self.all(&Input::Tick, now),
             Event::Stop => self.all(&Input::Stop, now),
@@ -196,6 +202,10 @@ impl Election for Vrrp {
 
     fn deadline(&self) -> Option<Now> {
         self.members.iter().filter_map(|member| member.router.deadline()).min()
+    }
+
+    fn behind_since(&self, group: &str) -> Option<Now> {
+        self.members.iter().find(|member| *member.instance.group == *group)?.router.behind()
     }
 }
 
@@ -242,6 +252,8 @@ impl Member {
             Output::Lease(until) => Action::Lease { group, until },
             Output::Release => Action::Release { group },
             Output::Announce => Action::Announce { group },
+            Output::Ask => Action::Ask { group },
+            Output::InUse(why) => Action::InUse { group, why },
             Output::Changed(role, why) => Action::Changed { group, role, why },
         }]
     }

@@ -13,99 +13,29 @@
 //!   and need not wait for its skew; its claim is half as long, as it has hardly a rival.
 //! - *Old stories*: a host that hung reads what others said meanwhile. That counts from when it arrived, and a resignation
 //!   that is old makes no successor; nor does a host that is late take over before it has listened again.
+//! - *Behind*: a host that took no part for a while, or hung, lacks what others learnt meanwhile. Until it has caught up it
+//!   leaves alone whoever holds them, as if it did not preempt; if nobody does, it is better than none.
 //! - A host that was told to yield does not take over again from one that is there, as if it did not preempt.
 //! - A lease that an earlier pivotd of this host left behind, and that still runs, is taken over.
+//! - *Duplicates*: what nobody was heard to hold is asked about before it is claimed, see [`super::duplicate`]. The owner asks
+//!   nobody, as it waits for nobody.
 //!
 //! What must hold: [`State::Holder`] and nothing else has a lease, and its end never lies beyond
 //! `last message + Rules::lease`. After every event, what was due is done: [`Router::deadline`] lies beyond `now`.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
+use super::duplicate::{self, Duplicate};
 use super::rules::{Heard, OWNER, Rules};
+use super::state::{Fences, Input, Output, State};
 use super::timers;
-use crate::core::election::{Fitness, Role};
+use crate::core::election::{Fitness, InUse, Role};
 use crate::core::event::Now;
 
 /// The holder gives its addresses up.
 const RESIGNED: u8 = 0;
 /// Messages with which a holder answers others, in one of its intervals at most: what they send cannot make it flood.
 const ASSERTIONS: u32 = 10;
-/// What can happen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// Another router speaks.
-    Heard(Heard),
-    /// What this host is fit for.
-    Fitness(Fitness),
-    /// Let another router hold the addresses.
-    Yield,
-    /// A message could not be sent, and why.
-    Unsent(String),
-    /// Time has passed.
-    Tick,
-    /// The end.
-    Stop,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// Send a message of this priority.
-    Advertise(u8),
-    /// Serve the addresses until then, if that message was sent.
-    Lease(Now),
-    /// Cease to at once.
-    Release,
-    /// Announce the addresses.
-    Announce,
-    /// The role has changed, and why.
-    Changed(Role, String),
-}
-
-/// Where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// Not fit, and why.
-    Fault(String),
-    /// Another one holds the addresses, or nobody.
-    Backup {
-        /// The holder, as last heard.
-        holder: Option<Heard>,
-        /// Whether it is left alone: then it is silence that makes this host take over.
-        heeded: bool,
-        /// When to take over if nothing is heard.
-        down_at: Now,
-        /// Until when a worse holder is left alone; `None` if none was heard.
-        patient_until: Option<Now>,
-    },
-    /// This host has said that it takes over.
-    Claim {
-        /// Why.
-        why: String,
-        /// The holder that is to make way, if it is one that says so when it does.
-        preempts: Option<IpAddr>,
-        /// When to say it again.
-        advertise_at: Now,
-        /// When all others have had time to hear it.
-        heard_by: Now,
-        /// When to serve: not before that.
-        serve_at: Now,
-        /// Until when they go by it.
-        until: Now,
-    },
-    /// This host holds them.
-    Holder {
-        /// When the next message is due.
-        advertise_at: Now,
-        /// When the lease ends.
-        until: Now,
-        /// When to announce next.
-        announce_at: Option<Now>,
-        /// From when on a lesser router is answered again.
-        assert_at: Now,
-    },
-}
 
 /// One virtual router.
 #[derive(Debug, Clone)]
@@ -117,8 +47,14 @@ pub struct Router {
     begun: bool,
     /// Told to yield, and not the holder since.
     yielded: bool,
+    /// Since when this host may lack what others know.
+    behind: Option<Now>,
     /// The end of the lease that an earlier pivotd had, until this one has begun.
     inherited: Option<Now>,
+    /// Whether another machine has the addresses.
+    duplicate: Duplicate,
+    /// Other pivots that may serve them.
+    fences: Fences,
     state: State,
 }
 
@@ -128,7 +64,17 @@ impl Router {
     #[must_use]
     pub fn new(rules: Rules, inherited: Option<Now>) -> Self {
         let state = State::Fault("it has not begun".to_owned());
-        Self { priority: rules.priority, rules, begun: false, yielded: false, inherited, state }
+        Self {
+            priority: rules.priority,
+            rules,
+            begun: false,
+            yielded: false,
+            behind: None,
+            inherited,
+            duplicate: Duplicate::default(),
+            fences: Fences::default(),
+            state,
+        }
     }
 
     /// Goes by other rules from now on: what is due is due as it was.
@@ -172,13 +118,25 @@ impl Router {
         self.yielded
     }
 
+    /// Since when this host may lack what others know: until it has caught up, it leaves alone whoever holds the addresses.
+    #[must_use]
+    pub fn behind(&self) -> Option<Now> {
+        self.behind
+    }
+
+    /// Whether answers to [`Output::Ask`] are waited for.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        matches!(self.state, State::Backup { .. }) && self.duplicate.asks()
+    }
+
     /// When an [`Input::Tick`] is wanted.
     #[must_use]
     pub fn deadline(&self) -> Option<Now> {
         match self.state {
             State::Fault(_) => None,
             State::Backup { down_at, .. } => Some(down_at),
-            State::Claim { serve_at, advertise_at, .. } => Some(serve_at.min(advertise_at)),
+            State::Claim { advertise_at, heard_by, .. } => Some(advertise_at.min(self.fences.free_at(heard_by))),
             State::Holder { advertise_at, until, announce_at, .. } => {
                 [Some(advertise_at), Some(until), announce_at].into_iter().flatten().min()
             }
@@ -193,10 +151,12 @@ impl Router {
         match input {
             Input::Heard(heard) => self.heard(heard, now, &mut outputs),
             Input::Fitness(fitness) => self.fitness(fitness, now, &mut outputs),
+            Input::CaughtUp(since) => self.caught_up(since, now, &mut outputs),
             Input::Yield => self.yield_to_others(now, &mut outputs),
+            Input::InUse(answer) => self.in_use(&answer, now, &mut outputs),
             Input::Unsent(why) => self.unsent(&why, now, &mut outputs),
             Input::Tick => self.tick(now, &mut outputs),
-            Input::Stop => self.stop(&mut outputs),
+            Input::Stop => self.stop(now, &mut outputs),
         }
         outputs
     }
@@ -209,6 +169,7 @@ impl Router {
             return;
         }
         let late = now.0 - until.0 + self.rules.lease;
+        self.fall_behind(now);
         outputs.push(Output::Release);
         self.back(
             None,
@@ -221,6 +182,12 @@ impl Router {
     fn heard(&mut self, heard: Heard, now: Now, outputs: &mut Vec<Output>) {
         let resigns = heard.priority == RESIGNED;
         let is_better = (heard.priority, heard.from) > (self.priority, self.rules.own);
+        let had_put_off = self.duplicate.settle();
+        if resigns {
+            self.fences.remove(heard.from);
+        } else if self.rules.is_rival(&heard) {
+            self.fences.add(&heard);
+        }
         match &mut self.state {
             State::Fault(_) => {}
             // RFC 9568 section 6.4.2 (420): the holder resigns.
@@ -229,33 +196,35 @@ impl Router {
                 Some(last) if last.from != heard.from => {}
                 last => self.succeed(heard, last, now, outputs),
             },
+            // Its claim crossed that of a better one, which it has not heard yet.
+            State::Backup { holder: Some(last), .. }
+                if last.is_better(&heard) && heard.at < after(last.at, self.rules.claim()) => {}
             // (435): a better holder, or one that is left alone; (450) else, as if it had not been heard.
             State::Backup { holder, heeded, down_at, patient_until } => {
                 let worse = heard.priority < self.priority;
                 *patient_until = worse.then(|| patient_until.unwrap_or(after(now, self.rules.preempt_delay)));
                 let patient = patient_until.is_some_and(|until| now < until);
                 *holder = Some(heard);
-                *heeded = !worse || !self.rules.preempt || self.yielded || patient;
+                *heeded = !worse || !self.rules.preempt || self.yielded || self.behind.is_some() || patient;
                 if *heeded {
                     *down_at = after(heard.at, self.rules.master_down(self.priority, &heard));
+                } else if had_put_off {
+                    let interval = self.rules.interval_of(&heard);
+                    let skew = timers::skew(self.rules.version, self.priority, interval);
+                    *down_at = (*down_at).min(after(now, skew));
                 }
             }
-            State::Claim { preempts, serve_at, heard_by, .. } if resigns => {
-                if *preempts == Some(heard.from) {
-                    (*preempts, *serve_at) = (None, *heard_by);
-                }
+            State::Claim { .. } if resigns => {}
+            // Both woke up at once. The better one has heard this claim, too, and would wait for a lease that nobody has.
+            State::Claim { .. } if is_better => {
+                outputs.push(Output::Advertise(RESIGNED));
+                self.back(Some(heard), better(&heard, self.priority), now, outputs);
             }
-            State::Claim { .. } if is_better => self.back(Some(heard), better(&heard, self.priority), now, outputs),
             // It has not heard the claim, and goes on.
-            State::Claim { preempts, serve_at, .. } => {
-                if self.rules.is_rival(&heard) {
-                    *preempts = Some(heard.from);
-                    *serve_at = (*serve_at).max(after(heard.at, fenced(&heard)));
-                }
-            }
+            State::Claim { .. } => {}
             // 6.4.3 (735): a better one, even if this host does not preempt. It waits for this host to say that it made way.
             State::Holder { .. } if is_better => {
-                self.resign(outputs);
+                self.resign(now, outputs);
                 self.back(Some(heard), better(&heard, self.priority), now, outputs);
             }
             // (705): whoever takes over waits for its skew; that it need not. (725): a lesser one. In either case that it
@@ -281,7 +250,7 @@ impl Router {
         let is_next = self.rules.is_next(self.priority, resigned.from, last.map(|last| last.priority));
         if fresh && is_next && !self.yielded {
             let why = format!("{} gave them up", resigned.from);
-            return self.claim(why, None, self.rules.claim() / 2, now, outputs);
+            return self.claim(why, self.rules.claim() / 2, now, outputs);
         }
         let wait = timers::skew(self.rules.version, self.priority, self.rules.interval_of(&resigned));
         let down_at = after(now, wait);
@@ -295,7 +264,7 @@ impl Router {
                 match self.state {
                     State::Fault(_) => {}
                     State::Backup { .. } | State::Claim { .. } | State::Holder { .. } => {
-                        self.resign(outputs);
+                        self.resign(now, outputs);
                         outputs.push(Output::Changed(Role::Fault, why.clone()));
                     }
                 }
@@ -310,10 +279,13 @@ impl Router {
                         self.take("an earlier pivotd of this host held them".to_owned(), now, outputs);
                     }
                     // 6.4.1 (105): the owner waits for nobody, all others listen first.
-                    State::Fault(_) if self.priority == OWNER => {
-                        self.claim("this host owns the addresses".to_owned(), None, self.rules.claim(), now, outputs);
+                    State::Fault(_) if self.priority == OWNER && !self.rules.catches_up => {
+                        self.claim("this host owns the addresses".to_owned(), self.rules.claim(), now, outputs);
                     }
-                    State::Fault(_) => self.back(None, "this host is fit".to_owned(), now, outputs),
+                    State::Fault(_) => {
+                        self.fall_behind(now);
+                        self.back(None, "this host is fit".to_owned(), now, outputs);
+                    }
                     // As the holder hears of it with the next message, a backup goes by it from the next one on.
                     State::Backup { .. } | State::Claim { .. } | State::Holder { .. } => {}
                 }
@@ -321,11 +293,38 @@ impl Router {
         }
     }
 
+    fn fall_behind(&mut self, now: Now) {
+        if self.rules.catches_up {
+            self.behind = Some(now);
+        }
+    }
+
+    fn caught_up(&mut self, since: Now, now: Now, outputs: &mut Vec<Output>) {
+        if self.behind.is_none_or(|behind| behind > since) {
+            return;
+        }
+        self.behind = None;
+        // What it would have done when it became fit.
+        if let (State::Backup { .. }, OWNER) = (&self.state, self.priority) {
+            self.claim("this host owns the addresses".to_owned(), self.rules.claim(), now, outputs);
+        }
+    }
+
     fn yield_to_others(&mut self, now: Now, outputs: &mut Vec<Output>) {
         self.yielded = true;
         if matches!(self.state, State::Claim { .. } | State::Holder { .. }) {
-            self.resign(outputs);
+            self.resign(now, outputs);
             self.back(None, "its operator had this host yield".to_owned(), now, outputs);
+        }
+    }
+
+    /// Another machine has one of the addresses: this host leaves them alone, and asks again after a while. It has said
+    /// nothing to others that it would have to take back.
+    fn in_use(&mut self, answer: &InUse, now: Now, outputs: &mut Vec<Output>) {
+        let State::Backup { down_at, .. } = &mut self.state else { return };
+        if let Some(why) = self.duplicate.answered(answer) {
+            *down_at = after(now, duplicate::RETRY);
+            outputs.extend(why.map(Output::InUse));
         }
     }
 
@@ -347,20 +346,23 @@ impl Router {
                 let interval = holder.as_ref().map_or(self.rules.interval, |heard| self.rules.interval_of(heard));
                 *down_at = after(now, interval + timers::skew(self.rules.version, self.priority, interval));
             }
-            State::Backup { holder, heeded, .. } => {
+            State::Backup { holder, heeded, down_at, .. } => {
                 let wait = self.rules.claim();
                 match *holder {
-                    None => self.claim("no other host holds them".to_owned(), None, wait, now, outputs),
+                    None if let Some(pause) = self.duplicate.ask(self.rules.duplicate_check) => {
+                        *down_at = after(now, pause);
+                        outputs.push(Output::Ask);
+                    }
+                    None => self.claim("no other host holds them".to_owned(), wait, now, outputs),
                     Some(heard) if *heeded => {
-                        self.claim(format!("{} is silent", heard.from), None, wait, now, outputs);
+                        self.claim(format!("{} is silent", heard.from), wait, now, outputs);
                     }
                     Some(heard) => {
-                        let preempts = self.rules.is_rival(&heard).then_some(heard);
-                        self.claim(better(&heard, self.priority), preempts, wait, now, outputs);
+                        self.claim(better(&heard, self.priority), wait, now, outputs);
                     }
                 }
             }
-            State::Claim { why, serve_at, .. } if *serve_at <= now => {
+            State::Claim { why, heard_by, .. } if self.fences.free_at(*heard_by) <= now => {
                 let why = std::mem::take(why);
                 self.take(why, now, outputs);
             }
@@ -389,39 +391,38 @@ impl Router {
     }
 
     /// 6.4.3 (650).
-    fn stop(&mut self, outputs: &mut Vec<Output>) {
-        self.resign(outputs);
+    fn stop(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        self.resign(now, outputs);
         self.state = State::Fault("pivotd stops".to_owned());
     }
 
     /// Gives up what this host holds or has claimed, before anybody hears of it. While another one may still serve, nobody
     /// may hear of it at all: there is nothing to succeed to.
-    fn resign(&self, outputs: &mut Vec<Output>) {
+    fn resign(&self, now: Now, outputs: &mut Vec<Output>) {
         match self.state {
-            State::Holder { .. } | State::Claim { preempts: None, .. } => {
+            State::Holder { .. } => outputs.extend([Output::Release, Output::Advertise(RESIGNED)]),
+            State::Claim { .. } if self.fences.free_at(now) == now => {
                 outputs.extend([Output::Release, Output::Advertise(RESIGNED)]);
             }
             State::Claim { .. } | State::Backup { .. } | State::Fault(_) => {}
         }
     }
 
-    /// Says that this host takes over: after a while, and if it `preempts` a pivot, once that has made way or lost its lease.
-    fn claim(&mut self, why: String, preempts: Option<Heard>, wait: Duration, now: Now, outputs: &mut Vec<Output>) {
+    /// Says that this host takes over: after a while, and once each pivot that may serve has made way or lost its lease.
+    fn claim(&mut self, why: String, wait: Duration, now: Now, outputs: &mut Vec<Output>) {
         outputs.push(Output::Advertise(self.priority));
-        let heard_by = after(now, wait);
         self.state = State::Claim {
             why,
-            preempts: preempts.map(|holder| holder.from),
             advertise_at: after(now, self.rules.interval),
-            heard_by,
-            serve_at: preempts.map_or(heard_by, |holder| heard_by.max(after(holder.at, fenced(&holder)))),
+            heard_by: after(now, wait),
             until: after(now, self.rules.lease),
         };
     }
 
     /// Becomes the holder.
     fn take(&mut self, why: String, now: Now, outputs: &mut Vec<Output>) {
-        self.yielded = false;
+        (self.yielded, self.behind) = (false, None);
+        self.duplicate.settle();
         self.state = State::Holder {
             advertise_at: now,
             until: now,
@@ -439,6 +440,7 @@ impl Router {
             None => after(now, timers::master_down(self.rules.version, self.priority, self.rules.interval)),
         };
         self.state = State::Backup { holder, heeded: holder.is_some(), down_at, patient_until: None };
+        self.duplicate.begin_anew();
         outputs.push(Output::Changed(Role::Backup, why));
     }
 
@@ -449,11 +451,6 @@ impl Router {
         *until = after(now, self.rules.lease);
         outputs.extend([Output::Advertise(self.priority), Output::Lease(*until)]);
     }
-}
-
-/// How long after its last message a pivot may serve: its lease is shorter, see [`Rules::lease`].
-fn fenced(heard: &Heard) -> Duration {
-    heard.interval * 3
 }
 
 fn better(heard: &Heard, priority: u8) -> String {

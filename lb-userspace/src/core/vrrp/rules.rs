@@ -29,6 +29,8 @@ pub struct Rules {
     pub preempt: bool,
     /// For how long it does not.
     pub preempt_delay: Duration,
+    /// Whether somebody says when this host has caught up with the others: if so, it leaves a holder alone until then.
+    pub catches_up: bool,
     /// How long this host serves the addresses after a message: less than three intervals.
     pub lease: Duration,
     /// This host's address on the segment: the higher one wins among equals.
@@ -37,6 +39,9 @@ pub struct Rules {
     pub announce_again: Duration,
     /// How often they are announced from then on; zero: never.
     pub announce_every: Duration,
+    /// How long the segment is asked whether another machine has the addresses, before this host takes over what nobody was
+    /// heard to hold; zero: not at all.
+    pub duplicate_check: Duration,
     /// The other hosts of the configuration.
     pub rivals: Vec<Rival>,
 }
@@ -61,6 +66,18 @@ pub struct Heard {
     pub interval: Duration,
     /// When it arrived.
     pub at: Now,
+}
+
+impl Heard {
+    /// Until when it may serve if it is a pivot: its lease is shorter, see [`Rules::lease`].
+    pub(super) fn fenced_until(&self) -> Now {
+        Now(self.at.0 + self.interval * 3)
+    }
+
+    /// Whether another router is to make way for it.
+    pub(super) fn is_better(&self, other: &Self) -> bool {
+        (self.priority, self.from) > (other.priority, other.from)
+    }
 }
 
 impl Rules {

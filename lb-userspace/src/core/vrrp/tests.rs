@@ -20,10 +20,12 @@ fn host(own: u8, other: u8, key: Option<&[u8]>, sequence: u64) -> Vrrp {
         interval: Duration::from_secs(1),
         preempt: true,
         preempt_delay: Duration::ZERO,
+        catches_up: false,
         lease: Duration::from_millis(2500),
         own: address(own),
         announce_again: Duration::from_secs(5),
         announce_every: Duration::ZERO,
+        duplicate_check: Duration::ZERO,
         rivals: Vec::new(),
     };
     let instance = Instance {

@@ -2,10 +2,11 @@
 //!
 //! - [`thread`]: its loop: what waits, then what is due.
 //! - [`seat`]: what it has to know of one group, and how that follows from the configuration.
-//! - [`complaints`]: messages that were ignored, each kind told once.
+//! - [`complaints`]: messages that were ignored, each kind told once. [`duplicates`]: whether other machines have the VIPs.
 //! - [`ledger`]: what is remembered of a group. [`report`]: how things stand, for whoever asks.
 
 mod complaints;
+mod duplicates;
 mod ledger;
 pub(super) mod report;
 pub(super) mod seat;
@@ -24,8 +25,9 @@ use self::report::Report;
 use self::seat::Seat;
 use self::thread::Order;
 use crate::core::election::{Fitness, Peer, Role};
+use crate::core::event::Now;
 use crate::io::jiffies;
-use crate::tables::lease::Leases;
+use crate::tables::lease::{Jiffies, Leases};
 
 /// How long the election has to say how things stand. It takes microseconds; one that hangs has lost its leases by then.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -43,6 +45,8 @@ pub(super) struct Elected {
     pub(super) holder: Option<Peer>,
     /// Whether it takes part: before that it is unfit because nobody has told it what it is fit for.
     pub(super) begun: bool,
+    /// Since when this host may lack what others know, by the election's clock.
+    pub(super) behind: Option<Now>,
 }
 
 /// The thread, from outside.
@@ -50,25 +54,29 @@ pub(super) struct Elections {
     orders: mpsc::Sender<Order>,
     bell: OwnedFd,
     thread: Option<JoinHandle<()>>,
+    /// How it tells the packet path's time.
+    jiffies: Jiffies,
     /// What it says, in order.
     pub(super) said: tokio_mpsc::UnboundedReceiver<Elected>,
 }
 
 impl Elections {
-    /// Starts it on the host of this name. It takes no part in anything before the first [`Elections::seat`].
+    /// Starts it on the host of this name; what it seals has sequences behind this one. It takes no part in anything before the
+    /// first [`Elections::seat`].
     ///
     /// # Errors
     /// What the kernel says.
-    pub(super) fn start(memory: &crate::tables::memory::TableMemory, host: &str) -> io::Result<Self> {
-        let leases = Leases::new(std::sync::Arc::clone(&memory.vips), jiffies::measure()?);
+    pub(super) fn start(memory: &crate::tables::memory::TableMemory, host: &str, sequence: u64) -> io::Result<Self> {
+        let jiffies = jiffies::measure()?;
+        let leases = Leases::new(std::sync::Arc::clone(&memory.vips), jiffies);
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let (orders, inbox) = mpsc::channel();
         let (says, said) = tokio_mpsc::unbounded_channel();
         let (heard, host) = (bell.try_clone()?, host.to_owned());
         let thread = std::thread::Builder::new()
             .name("election".to_owned())
-            .spawn(move || thread::run(&inbox, &heard, says, leases, host))?;
-        Ok(Self { orders, bell, thread: Some(thread), said })
+            .spawn(move || thread::run(&inbox, &heard, says, leases, host, sequence))?;
+        Ok(Self { orders, bell, thread: Some(thread), jiffies, said })
     }
 
     /// The groups that it is to take part in from now on.
@@ -76,9 +84,19 @@ impl Elections {
         self.order(Order::Seat(seats));
     }
 
+    /// The packet path's time, as exactly as leases go by it.
+    pub(super) fn jiffies(&self) -> u64 {
+        self.jiffies.at(jiffies::monotonic())
+    }
+
     /// What this host is fit for.
     pub(super) fn judge(&self, group: &str, fitness: Fitness) {
         self.order(Order::Judge { group: group.to_owned(), fitness });
+    }
+
+    /// This host lacks nothing any more of what it did since then, by the election's clock.
+    pub(super) fn catch_up(&self, group: &str, since: Now) {
+        self.order(Order::CatchUp { group: group.to_owned(), since });
     }
 
     /// Lets another host hold a group that this one holds.

@@ -11,7 +11,7 @@ use crate::core::event::Now;
 use crate::core::view::vips::{ElectionCounters, IgnoredView, PeerView, TransitionView};
 use crate::core::vrrp::Member;
 use crate::core::vrrp::peers::Peer;
-use crate::core::vrrp::router::State;
+use crate::core::vrrp::state::State;
 
 /// How all groups stand.
 #[derive(Debug, Clone)]

@@ -1,13 +1,14 @@
-//! The election's loop.
+//! The election's loop. [`act`]: what it does of what the election wants.
 //!
 //! In: orders of the daemon, datagrams, the monotonic clock. Out: datagrams, leases, announcements, and what the daemon is to
 //! know or asks for. What must hold: what waits is taken in before what is due happens, as silence must not be what was only not read.
 
+mod act;
+
 use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
 use std::sync::mpsc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd as _, OwnedFd};
@@ -16,14 +17,15 @@ use tokio::sync::oneshot;
 
 use super::Elected;
 use super::complaints::{Complaints, Ignored};
+use super::duplicates::Duplicates;
 use super::ledger::Ledger;
 use super::report::{self, GroupReport, Report};
-use super::seat::Seat;
-use crate::core::election::{Action, Datagram, Election as _, Event, Fitness, GroupName, Peer, Role};
+use super::seat::{self, Seat};
+use crate::core::election::{Datagram, Election as _, Event, Fitness, GroupName, Peer, Role};
 use crate::core::event::Now;
-use crate::core::view::vips::ElectionCounters;
+use crate::core::vrrp::state::State;
 use crate::core::vrrp::{Member, Vrrp};
-use crate::io::announce;
+use crate::io::carrier::Carrier;
 use crate::io::jiffies::monotonic;
 use crate::io::vrrp::socket::Socket;
 use crate::tables::lease::Leases;
@@ -49,6 +51,13 @@ pub(super) enum Order {
         /// To hold it.
         fitness: Fitness,
     },
+    /// Take in that this host has caught up with what it missed before then.
+    CatchUp {
+        /// For this group.
+        group: String,
+        /// Since when it had been behind.
+        since: Now,
+    },
     /// Let another host hold a group, if this one does.
     Yield {
         /// The group.
@@ -67,15 +76,18 @@ pub(super) fn run(
     says: UnboundedSender<Elected>,
     leases: Leases,
     host: String,
+    sequence: u64,
 ) {
     if let Err(error) = real_time() {
         tracing::info!("the election runs without real-time priority, a starved host may lose its VIPs: {error}");
     }
     let mut election = Thread {
         host,
-        vrrp: Vrrp::behind(time_of_day()),
+        vrrp: Vrrp::behind(sequence),
         seats: BTreeMap::new(),
         sockets: BTreeMap::new(),
+        carriers: BTreeMap::new(),
+        duplicates: Duplicates::default(),
         complaints: Complaints::default(),
         ledgers: BTreeMap::new(),
         told: BTreeMap::new(),
@@ -96,6 +108,8 @@ pub(super) fn run(
             let actions = election.vrrp.handle(Event::Tick, now);
             election.act(actions);
         }
+        election.duplicates.keep(election.vrrp.members());
+        election.believe();
         election.tell();
         election.wait(bell);
     }
@@ -108,11 +122,14 @@ struct Thread {
     seats: BTreeMap<GroupName, Seat>,
     /// By interface and whether they are of IPv4.
     sockets: BTreeMap<(String, bool), Socket>,
+    /// By interface: what is sent without a carrier is lost without an error.
+    carriers: BTreeMap<String, Carrier>,
+    duplicates: Duplicates,
     complaints: Complaints,
     /// What is remembered of each group.
     ledgers: BTreeMap<GroupName, Ledger>,
-    /// What the daemon knows of each group: what this host is for it, who holds it, and whether it takes part.
-    told: BTreeMap<GroupName, (Role, Option<IpAddr>, bool)>,
+    /// What the daemon knows of each group.
+    told: BTreeMap<GroupName, Elected>,
     says: UnboundedSender<Elected>,
     leases: Leases,
 }
@@ -127,6 +144,7 @@ impl Thread {
                 return true;
             }
             Order::Judge { group, fitness } => self.vrrp.handle(Event::Fitness { group: &group, fitness }, now),
+            Order::CatchUp { group, since } => self.vrrp.handle(Event::CaughtUp { group: &group, since }, now),
             Order::Yield { group } if self.holds(&group) => self.vrrp.handle(Event::Yield { group: &group }, now),
             Order::Yield { .. } => return true,
             Order::Report(answer) => {
@@ -154,6 +172,12 @@ impl Thread {
         let actions = self.vrrp.configure(instances, now);
         // What goes is handed over by the seats that it had.
         self.act(actions);
+        for (vip, until) in seat::moved(self.seats.values(), &seats, |group| self.lease_of(group)) {
+            match until {
+                Some(Now(until)) => self.leases.extend(vip, until),
+                None => self.leases.end(vip),
+            }
+        }
         self.sockets.retain(|(interface, v4), socket| {
             seats.iter().any(|seat| {
                 seat.link.name == *interface
@@ -161,7 +185,14 @@ impl Thread {
                     && socket.is_of(&seat.link, seat.instance.rules.own)
             })
         });
+        // One that is opened again may be another interface's by now.
+        self.carriers.clear();
         for seat in &seats {
+            match Carrier::of(&seat.link.name) {
+                Ok(carrier) => drop(self.carriers.insert(seat.link.name.clone(), carrier)),
+                // It is down: then sending says so itself.
+                Err(error) => tracing::debug!("the carrier of {}: {error}", seat.link.name),
+            }
             let key = (seat.link.name.clone(), seat.instance.rules.own.is_ipv4());
             if self.sockets.contains_key(&key) {
                 continue;
@@ -171,6 +202,7 @@ impl Thread {
                 Err(error) => tracing::error!("{error}"),
             }
         }
+        self.duplicates.clear();
         self.seats = seats.into_iter().map(|seat| (seat.instance.group.clone(), seat)).collect();
         self.ledgers.retain(|group, _| self.seats.contains_key(group));
         self.told.retain(|group, _| self.seats.contains_key(group));
@@ -205,6 +237,9 @@ impl Thread {
                 actions.extend(self.vrrp.handle(Event::Message(datagram), Now(now)));
             }
         }
+        for (group, answer) in self.duplicates.answers() {
+            actions.extend(self.vrrp.handle(Event::InUse { group: &group, answer }, Now(monotonic())));
+        }
         self.act(actions);
     }
 
@@ -216,94 +251,26 @@ impl Thread {
         let due = due.map_or(IDLE, |Now(deadline)| deadline.saturating_sub(now));
         let timeout = Timespec { tv_sec: due.as_secs() as i64, tv_nsec: due.subsec_nanos().into() };
         let sockets = self.sockets.values().map(rustix::fd::AsFd::as_fd);
-        let mut polled: Vec<PollFd<'_>> =
-            sockets.chain([bell.as_fd()]).map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        let mut polled: Vec<PollFd<'_>> = sockets
+            .chain(self.duplicates.sockets())
+            .chain([bell.as_fd()])
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+            .collect();
         // Whatever woke it up, the loop looks at everything.
         let _ = poll(&mut polled, Some(&timeout));
     }
 
-    fn act(&mut self, actions: Vec<Action>) {
-        let mut unsent: BTreeMap<GroupName, String> = BTreeMap::new();
-        for action in actions {
-            match action {
-                Action::Send { group, destination, payload } => {
-                    let sent = self.send(&group, destination, &payload);
-                    self.count(&group, |counters| match sent {
-                        Ok(()) => counters.adverts_sent += 1,
-                        Err(_) => counters.send_errors += 1,
-                    });
-                    if let Err(error) = sent {
-                        unsent.insert(group, error.to_string());
-                    }
-                }
-                Action::Lease { group, until: Now(until) } if !unsent.contains_key(&group) => {
-                    self.each_vip(&group, |leases, vip| leases.extend(vip, until));
-                }
-                Action::Lease { .. } => {}
-                Action::Release { group } => self.each_vip(&group, Leases::end),
-                Action::Announce { group } if !unsent.contains_key(&group) => {
-                    self.announce(&group);
-                    self.count(&group, |counters| counters.announcements += 1);
-                }
-                Action::Announce { .. } => {}
-                Action::Changed { group, role, why } => {
-                    tracing::info!(group = &*group, role = role.name(), why, "this host's role has changed");
-                    // A clock before 1970 is nobody's.
-                    let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                    if let Some(ledger) = self.ledgers.get_mut(&group) {
-                        ledger.change(role, why, Now(monotonic()), date);
-                    }
-                }
-                Action::Ignored { group, source, kind, why } => {
-                    if let Some(group) = &group {
-                        self.count(group, |counters| counters.adverts_ignored += 1);
-                    }
-                    let ignored = Ignored { group, source, kind, why };
-                    if self.complaints.take(&ignored, Now(monotonic())) {
-                        let (group, why) = (ignored.group.as_deref().unwrap_or("-"), &ignored.why);
-                        tracing::warn!(group, "a VRRP message from {source} is ignored: {why}");
-                    }
-                }
-            }
-        }
-        for (group, why) in unsent {
-            let actions = self.vrrp.handle(Event::Unsent { group: &group, why }, Now(monotonic()));
-            self.act(actions);
-        }
-    }
-
-    fn send(&self, group: &GroupName, destination: IpAddr, payload: &[u8]) -> io::Result<()> {
-        let socket = self
-            .seats
-            .get(group)
-            .and_then(|seat| self.sockets.get(&(seat.link.name.clone(), seat.instance.rules.own.is_ipv4())));
-        match socket {
-            Some(socket) => socket.send(payload, destination),
-            None => Err(io::Error::new(io::ErrorKind::NotConnected, "there is no socket")),
-        }
-    }
-
-    fn each_vip(&self, group: &GroupName, act: impl Fn(&Leases, u16)) {
-        let vips = self.seats.get(group).into_iter().flat_map(|seat| &seat.vips);
-        vips.for_each(|(_, index, _)| act(&self.leases, *index));
-    }
-
-    fn announce(&self, group: &GroupName) {
-        for (vip, _, carrier) in self.seats.get(group).into_iter().flat_map(|seat| &seat.vips) {
-            if let Err(error) = announce::announce(carrier, *vip, ANNOUNCEMENTS) {
-                tracing::error!("{error}");
-            }
+    /// The end of the lease that this host has on a group, if it holds it.
+    fn lease_of(&self, group: &str) -> Option<Now> {
+        let member = self.vrrp.members().iter().find(|it| *it.instance.group == *group)?;
+        match member.router.state() {
+            State::Holder { until, .. } => Some(*until),
+            State::Fault(_) | State::Backup { .. } | State::Claim { .. } => None,
         }
     }
 
     fn holds(&self, group: &str) -> bool {
         self.vrrp.members().iter().any(|it| *it.instance.group == *group && it.router.role() == Role::Holder)
-    }
-
-    fn count(&mut self, group: &GroupName, count: impl FnOnce(&mut ElectionCounters)) {
-        if let Some(ledger) = self.ledgers.get_mut(group) {
-            count(&mut ledger.counters);
-        }
     }
 
     fn report(&self, now: Now) -> Report {
@@ -314,32 +281,40 @@ impl Thread {
         Report { groups: self.vrrp.members().iter().filter_map(group).collect(), ignored: self.complaints.view(now) }
     }
 
+    /// Says until when packets for VIPs that other hosts hold may be passed on to them.
+    fn believe(&self) {
+        let now = Now(monotonic());
+        for member in self.vrrp.members() {
+            let believed = member.believed(now);
+            self.each_vip(&member.instance.group, |leases, vip| match believed {
+                Some((from, Now(until))) => leases.believe(vip, from, until),
+                None => leases.doubt(vip),
+            });
+        }
+    }
+
     /// Tells the daemon what is new.
     fn tell(&mut self) {
         let now = Now(monotonic());
         for member in self.vrrp.members() {
             let (group, role) = (&member.instance.group, member.router.role());
             let from = member.holder(now).map(|heard| heard.from);
-            let begun = member.router.has_begun();
-            if self.told.insert(group.clone(), (role, from, begun)) == Some((role, from, begun)) {
-                continue;
-            }
+            let (begun, behind) = (member.router.has_begun(), self.vrrp.behind_since(group));
             let (Some(seat), Some(ledger)) = (self.seats.get(group), self.ledgers.get(group)) else { continue };
             let why = report::why(member, ledger);
             let holder = from.map(|address| {
                 let known = seat.hosts.iter().find(|(known, _)| *known == address);
                 Peer { address, name: known.map(|(_, name)| name.clone()) }
             });
+            let elected = Elected { group: group.to_string(), role, why, holder, begun, behind };
+            if self.told.get(group) == Some(&elected) {
+                continue;
+            }
+            self.told.insert(group.clone(), elected.clone());
             // The daemon is stopping: nobody waits for it.
-            let _ = self.says.send(Elected { group: group.to_string(), role, why, holder, begun });
+            let _ = self.says.send(elected);
         }
     }
-}
-
-/// In nanoseconds: what is sealed later has a higher number, in another run, too.
-fn time_of_day() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.as_nanos() as u64
 }
 
 /// Has the calling thread run before everything that has no real-time priority.

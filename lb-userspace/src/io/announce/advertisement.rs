@@ -60,9 +60,10 @@ pub(super) fn unsolicited(mac: Mac, vip: Ipv6Addr) -> [u8; FRAME_LENGTH] {
     frame
 }
 
-/// Over the pseudo-header (RFC 8200 section 8.1) and the message, whose checksum field is zero.
-fn checksum(addresses: &[u8], message: &[u8]) -> u16 {
-    let pseudo = Sum::default().double((ICMPV6_LENGTH as u32).to_be()).double(u32::from(NEXT_HEADER_ICMPV6).to_be());
+/// Over the pseudo-header (RFC 8200 section 8.1) and a message of an even length, whose checksum field is zero; over one whose
+/// checksum is right, zero.
+pub(in crate::io) fn checksum(addresses: &[u8], message: &[u8]) -> u16 {
+    let pseudo = Sum::default().double((message.len() as u32).to_be()).double(u32::from(NEXT_HEADER_ICMPV6).to_be());
     let words = [addresses, message].into_iter().flat_map(|bytes| bytes.as_chunks::<2>().0);
     words.fold(pseudo, |sum, word| sum.word(u16::from_ne_bytes(*word))).checksum().get()
 }

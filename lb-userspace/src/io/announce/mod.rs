@@ -3,7 +3,7 @@
 //! - [`arp`]: gratuitous ARP, for IPv4.
 //! - [`advertisement`]: unsolicited neighbour advertisements, for IPv6.
 
-mod advertisement;
+pub(super) mod advertisement;
 mod arp;
 
 use std::io;

@@ -73,6 +73,7 @@ mod tests {
             interface: carrier.into(),
             hold: Hold::Yes,
             holder: None,
+            speaker: None,
         };
         let backend = BackendImage {
             key: BackendKey { service: "s".into(), backend: "b".into() },

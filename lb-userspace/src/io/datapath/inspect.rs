@@ -12,7 +12,7 @@ use lb_common::wire::controllers::PLACES;
 use lb_common::wire::directory::Slot;
 use lb_common::wire::link::Port;
 use lb_common::wire::service::{Affinity, Local, Table};
-use lb_common::wire::vip::{Elsewhere, Vip};
+use lb_common::wire::vip::{Belief, Elsewhere, Vip};
 use serde_json::{Value, json};
 
 use super::{Datapath, flows};
@@ -207,7 +207,14 @@ impl<'a> View<'a> {
             };
             let elsewhere = Elsewhere::unpack(vip.elsewhere.get());
             let holder = elsewhere.map(|it| json!({"mac": mac(it.holder), "out": it.port, "carrier": it.carrier}));
-            Some(entry(name, json!({"lease": lease, "elsewhere": holder})))
+            let belief = match (vip.speaker.get(), Belief::unpack(vip.belief.get())) {
+                (0, _) => json!("the holder is configured"),
+                (speaker, belief) if belief.speaker == speaker => {
+                    json!({"holder believed until jiffies": belief.until})
+                }
+                _ => json!("the holder was not heard"),
+            };
+            Some(entry(name, json!({"lease": lease, "elsewhere": holder, "belief": belief})))
         })
     }
 

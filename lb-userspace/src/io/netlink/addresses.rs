@@ -13,12 +13,45 @@ use super::{Netlink, NetlinkError, PROTOCOL};
 impl Netlink {
     /// Adds an address to an interface; it may be there already.
     pub async fn add_address(&self, index: u32, address: IpAddr, prefix: u8) -> Result<(), NetlinkError> {
+        self.add(index, address, prefix, None).await.or_else(|error| error.unless(&[libc::EEXIST]))
+    }
+
+    /// The same with a label, which IPv6 does not have: there it means nothing. The address may be there already, with the same
+    /// label or another.
+    ///
+    /// The kernel changes no label. So the address is put there a second time, with another prefix length, while the one with
+    /// the old label is replaced: at no time is it gone.
+    ///
+    /// # Errors
+    /// [`NetlinkError`].
+    pub async fn add_labelled(&self, index: u32, address: IpAddr, prefix: u8, label: &str) -> Result<(), NetlinkError> {
+        let label = Some(label).filter(|_| address.is_ipv4());
+        match self.add(index, address, prefix, label).await {
+            Err(error) if error.errno() == Some(libc::EEXIST) => {}
+            other => return other,
+        }
+        let Some(label) = label else { return Ok(()) };
+        let addresses = self.addresses(index).await?;
+        let is_it = |it: &&AddressMessage| own_side(it) == Some(address) && it.header.prefix_len == prefix;
+        let labelled = AddressAttribute::Label(label.to_owned());
+        if addresses.iter().find(is_it).is_some_and(|it| it.attributes.contains(&labelled)) {
+            return Ok(());
+        }
+        let other = if prefix == 32 { 31 } else { 32 };
+        self.add_address(index, address, other).await?;
+        self.remove_address(index, address, prefix).await?;
+        self.add(index, address, prefix, Some(label)).await?;
+        self.remove_address(index, address, other).await
+    }
+
+    async fn add(&self, index: u32, address: IpAddr, prefix: u8, label: Option<&str>) -> Result<(), NetlinkError> {
         let mut request = self.handle.address().add(index, address, prefix);
         mark_as_vip(request.message_mut(), address);
-        request.execute().await.or_else(|error| {
-            let action = format!("add {address}/{prefix} to interface {index}");
-            NetlinkError::new(action, error).unless(&[libc::EEXIST])
-        })
+        request.message_mut().attributes.extend(label.map(|label| AddressAttribute::Label(label.to_owned())));
+        request
+            .execute()
+            .await
+            .map_err(|error| NetlinkError::new(format!("add {address}/{prefix} to interface {index}"), error))
     }
 
     /// Removes an address from an interface; it, or the interface, may be gone already.

@@ -124,7 +124,9 @@ impl<'a> Stages<'a> {
             (false, false) => {
                 let fate = match self.exit.verdict {
                     Verdict::PassedOn | Verdict::PassedOnBeyond => format!("passed on to {holder}"),
-                    Verdict::HolderUnknown => "dropped, as it is not known where the holder is".to_owned(),
+                    Verdict::HolderUnknown => {
+                        "dropped, as it is not known where the holder is, or if it still is one".to_owned()
+                    }
                     _ => "delivered".to_owned(),
                 };
                 format!(

@@ -57,6 +57,7 @@ fn image(backends: Vec<BackendImage>) -> Image {
         interface: "eth0".to_owned(),
         hold: Hold::from(held),
         holder: None,
+        speaker: None,
     };
     let mut six = backend(9, Up, "eth0");
     six.address = "fd00::9".parse().unwrap();

@@ -53,7 +53,8 @@ impl Reading<'_> {
         for slot in self.memory.directory.iter().skip(first).take(slots).filter(|slot| **slot != Slot::EMPTY) {
             if let Some(vip) = self.memory.vips.get(usize::from(slot.vip)) {
                 let (lease, elsewhere) = (Some(vip.lease.get()), Elsewhere::unpack(vip.elsewhere.get()));
-                self.books.vips.insert(slot.address, VipRecord { index: slot.vip, lease, elsewhere, place: None });
+                let (index, speaker) = (slot.vip, vip.speaker.get());
+                self.books.vips.insert(slot.address, VipRecord { index, lease, elsewhere, speaker, place: None });
             }
             if usize::from(slot.service) < self.memory.services.len() {
                 let key = Key { address: slot.address, l4: slot.l4 };
@@ -100,8 +101,8 @@ impl Reading<'_> {
             if vip.lease.get() != Vip::NOT_HELD {
                 self.repairs.push(Step::Lease { vip: index, until: Vip::NOT_HELD });
             }
-            if vip.elsewhere.get() != 0 {
-                self.repairs.push(Step::Elsewhere { vip: index, elsewhere: None });
+            if vip.elsewhere.get() != 0 || vip.speaker.get() != 0 {
+                self.repairs.push(Step::Elsewhere { vip: index, elsewhere: None, speaker: 0 });
             }
         }
         self.books.vip_indexes = Indexes::without(self.memory.vips.len(), &used);

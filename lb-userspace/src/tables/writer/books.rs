@@ -12,10 +12,11 @@ use lb_common::wire::backend::{Hop, Way};
 use lb_common::wire::directory::{Idle, Key, Slot};
 use lb_common::wire::link::mac48;
 use lb_common::wire::service::{Affinity, Local};
-use lb_common::wire::vip::{Elsewhere, Vip};
+use lb_common::wire::vip::{Elsewhere, Vip, speaker};
 
 use super::controllers::Controllers;
 use super::indexes::Indexes;
+use super::step::Step;
 use crate::core::event::NextHop;
 use crate::core::plan::VipImage;
 use crate::tables::lines::{Lines, Run};
@@ -52,6 +53,8 @@ pub(super) struct VipRecord {
     pub(super) lease: Option<u64>,
     /// What was written of where it is.
     pub(super) elsewhere: Option<Elsewhere>,
+    /// What was written of who has to be heard for that.
+    pub(super) speaker: u64,
     /// Where it is, by the names of interfaces; `None` if an earlier daemon wrote it.
     pub(super) place: Option<VipPlace>,
 }
@@ -63,22 +66,36 @@ pub(super) struct VipPlace {
     pub(super) carrier: String,
     /// The way to another host that holds it.
     pub(super) holder: Option<NextHop>,
+    /// Whose messages say that it does, as the tables know it.
+    pub(super) speaker: u64,
 }
 
 impl From<&VipImage> for VipPlace {
     fn from(image: &VipImage) -> Self {
-        Self { carrier: image.interface.clone(), holder: image.holder.clone() }
+        let speaker = image.speaker.map_or(0, |address| speaker(address.into()));
+        Self { carrier: image.interface.clone(), holder: image.holder.clone(), speaker }
     }
 }
 
 impl VipRecord {
     /// A new one that nobody holds.
     pub(super) fn new(index: u16) -> Self {
-        Self { index, lease: Some(Vip::NOT_HELD), elsewhere: None, place: None }
+        Self { index, lease: Some(Vip::NOT_HELD), elsewhere: None, speaker: 0, place: None }
+    }
+
+    /// Takes in where it is; the step that says so, if the tables say otherwise.
+    pub(super) fn locate(&mut self, ports: &BTreeMap<String, u8>) -> Option<Step> {
+        let speaker = self.place.as_ref()?.speaker;
+        let elsewhere = self.elsewhere(ports);
+        if (self.elsewhere, self.speaker) == (elsewhere, speaker) {
+            return None;
+        }
+        (self.elsewhere, self.speaker) = (elsewhere, speaker);
+        Some(Step::Elsewhere { vip: self.index, elsewhere, speaker })
     }
 
     /// What is to be written of where it is. An interface that has no port (yet) leaves a way to the same MAC as it was.
-    pub(super) fn elsewhere(&self, ports: &BTreeMap<String, u8>) -> Option<Elsewhere> {
+    fn elsewhere(&self, ports: &BTreeMap<String, u8>) -> Option<Elsewhere> {
         let place = self.place.as_ref()?;
         let carrier = ports.get(&place.carrier).copied().or(self.elsewhere.map(|before| before.carrier))?;
         let unknown = Elsewhere { holder: 0, port: 0, carrier };

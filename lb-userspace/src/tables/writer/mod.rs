@@ -168,12 +168,7 @@ impl Writer {
     fn locate_vips(&mut self) {
         let Self { books, pending, memory, .. } = self;
         for record in books.vips.values_mut() {
-            let elsewhere = record.elsewhere(&books.ports);
-            if record.place.is_none() || record.elsewhere == elsewhere {
-                continue;
-            }
-            record.elsewhere = elsewhere;
-            let step = Step::Elsewhere { vip: record.index, elsewhere };
+            let Some(step) = record.locate(&books.ports) else { continue };
             // What is pending may say otherwise, and comes first.
             if pending.is_empty() { step.write(memory) } else { pending.push_back(step) }
         }

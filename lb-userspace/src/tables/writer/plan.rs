@@ -107,11 +107,7 @@ impl Plan<'_> {
         for (address, record) in &mut self.books.vips {
             let Some(image) = wanted.vips.get(address) else { continue };
             record.place = Some(VipPlace::from(*image));
-            let elsewhere = record.elsewhere(&self.books.ports);
-            if record.elsewhere != elsewhere {
-                record.elsewhere = elsewhere;
-                self.steps.push(Step::Elsewhere { vip: record.index, elsewhere });
-            }
+            self.steps.extend(record.locate(&self.books.ports));
         }
     }
 
@@ -234,7 +230,7 @@ impl Plan<'_> {
         for address in self.parting_vips(wanted) {
             if let Some(VipRecord { index, .. }) = self.books.vips.remove(&address) {
                 self.steps.push(Step::Lease { vip: index, until: Vip::NOT_HELD });
-                self.steps.push(Step::Elsewhere { vip: index, elsewhere: None });
+                self.steps.push(Step::Elsewhere { vip: index, elsewhere: None, speaker: 0 });
                 self.books.vip_indexes.give(index);
             }
         }

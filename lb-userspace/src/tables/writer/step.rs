@@ -7,7 +7,7 @@ use lb_common::wire::Line;
 use lb_common::wire::address::Address;
 use lb_common::wire::backend::{Backend, Hop, Identity};
 use lb_common::wire::service::{Affinity, Local, Table};
-use lb_common::wire::vip::Elsewhere;
+use lb_common::wire::vip::{self, Elsewhere};
 use lb_common::wire::word::Word;
 
 use super::controllers::Place;
@@ -22,8 +22,8 @@ pub(super) enum Step {
     Grace,
     /// Until when this host answers for a VIP.
     Lease { vip: u16, until: u64 },
-    /// Where a VIP is that this host does not hold.
-    Elsewhere { vip: u16, elsewhere: Option<Elsewhere> },
+    /// Where a VIP is that this host does not hold, and who has to be heard for that.
+    Elsewhere { vip: u16, elsewhere: Option<Elsewhere>, speaker: u64 },
     /// The MAC of another controller into a place, or 0 to clear it.
     Controller { place: Place, mac48: u64 },
     /// Who an absent backend is. Nothing leads to it but flows of its predecessor, whose generation it does not have.
@@ -55,8 +55,14 @@ impl Step {
         match self {
             Self::Grace => {}
             Self::Lease { vip, until } => record(memory.vips.get(usize::from(*vip))).lease.set(*until),
-            Self::Elsewhere { vip, elsewhere } => {
-                record(memory.vips.get(usize::from(*vip))).elsewhere.set(Elsewhere::pack(*elsewhere));
+            Self::Elsewhere { vip, elsewhere, speaker } => {
+                // What one host says is never taken for a word on the way to another.
+                let record = record(memory.vips.get(usize::from(*vip)));
+                record.speaker.set(vip::NOBODY);
+                fence(Ordering::Release);
+                record.elsewhere.set(Elsewhere::pack(*elsewhere));
+                fence(Ordering::Release);
+                record.speaker.set(*speaker);
             }
             Self::Controller { place: (line, place), mac48 } => {
                 record(memory.controllers.get(*line as usize)).0[*place].set(*mac48);

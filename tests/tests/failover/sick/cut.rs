@@ -44,8 +44,8 @@ fn healed(family: Family) {
             let believed = client.believed(vip).map_err(|error| format!("{error:#}"))?;
             if believed == Some(best.mac) { Ok(()) } else { Err(format!("{believed:?}")) }
         })
-        .unwrap_or_else(|error| panic!("time {time}: {error:#}{}", super::trial::story(&cluster)));
-        cluster.await_sole_holder("c1").unwrap();
+        .unwrap_or_else(|error| panic!("time {time}: {error:#}{}", pivot_tests::lab::trial::story(&cluster)));
+        cluster.await_holder("c1").unwrap();
         let seen = watcher.stop().unwrap();
 
         // All answer each question, and the watcher sees that it is not one after the other.

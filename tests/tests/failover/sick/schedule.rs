@@ -10,10 +10,9 @@ use std::{env, fmt, thread};
 use anyhow::Result;
 use pivot_tests::lab::random::Random;
 use pivot_tests::lab::realtime::Starved;
+use pivot_tests::lab::trial::{Trial, story};
 use pivot_tests::lab::{Cluster, Family};
 use rustix::process::Signal;
-
-use super::trial::{Trial, story};
 
 /// Schedules that are played unless told otherwise.
 const USUAL: u64 = 20;

@@ -2,7 +2,7 @@
 //! nothing.
 
 use lb_common::path::verdict::Verdict;
-use lb_common::wire::vip::Vip;
+use lb_common::wire::vip::{Belief, NOBODY, Vip, speaker};
 
 use crate::frames::rig::director::{Director, director};
 use crate::frames::rig::expect::{dropped, forwarded_to, passed_on, passed_on_beyond, passes};
@@ -15,6 +15,7 @@ in_both_families! {
     a_directors_packets_are_delivered,
     what_the_holder_sends_is_delivered_though_it_is_no_controller,
     without_a_holder_clients_get_nothing,
+    an_elected_holder_is_sent_to_while_it_is_heard_and_no_longer,
     a_holder_behind_the_other_interface_is_sent_to_out_of_it,
     an_echo_request_goes_on_and_is_never_answered_here,
     errors_and_fragments_go_on_without_a_flow,
@@ -24,6 +25,9 @@ in_both_families! {
     before_anything_is_known_of_a_vip_its_packets_are_delivered,
     only_what_comes_in_by_the_vips_interface_goes_on,
 }
+
+/// Jiffies that no kernel has reached.
+const FOR_LONG: u64 = (1 << 39) - 1;
 
 fn scene(on: Net) -> Scene {
     Scene::from([on.web().with(up("a")), on.names().with(up("b"))])
@@ -84,6 +88,44 @@ fn without_a_holder_clients_get_nothing(on: Net) {
     pivot.receives(on.too_big(on.data(1400)), dropped(Verdict::HolderUnknown));
     // A MAC of zeros is that of no controller, though the table is full of them.
     pivot.receives(on.syn().by_mac([0; 6]), dropped(Verdict::HolderUnknown));
+}
+
+fn an_elected_holder_is_sent_to_while_it_is_heard_and_no_longer(on: Net) {
+    let mut pivot = passing_on(on);
+    let [holder, other] = [on.node(12), on.node(13)].map(|host| speaker(host.into()));
+    let hears = |pivot: &mut Director, from, until| {
+        pivot.tampered(|memory| {
+            memory.vips.iter().for_each(|vip| vip.belief.set(Belief { speaker: from, until }.pack()));
+        });
+    };
+    let goes_by = |pivot: &mut Director, from| {
+        pivot.tampered(|memory| memory.vips.iter().for_each(|vip| vip.speaker.set(from)));
+    };
+    let is_lost = |pivot: &mut Director| {
+        for packet in packets(on) {
+            pivot.receives(packet.clone(), dropped(Verdict::HolderUnknown));
+            pivot.receives(packet.directed(), passes(Verdict::NotHeld));
+        }
+        pivot.receives(later(on), dropped(Verdict::HolderUnknown));
+        pivot.receives(on.too_big(on.data(1400)), dropped(Verdict::HolderUnknown));
+        pivot.receives(on.echo(), dropped(Verdict::EchoNotHeld));
+        pivot.receives(on.syn().by_mac(HOLDER_MAC.0), passes(Verdict::NotHeld));
+    };
+    goes_by(&mut pivot, holder);
+    is_lost(&mut pivot);
+    hears(&mut pivot, holder, FOR_LONG);
+    pivot.receives(on.syn(), passed_on());
+    pivot.receives(later(on), passed_on());
+    pivot.receives(on.echo(), passed_on());
+    hears(&mut pivot, holder, 1);
+    is_lost(&mut pivot);
+    // The next one was heard, and the way still leads to this one; or it leads nowhere just now.
+    hears(&mut pivot, other, FOR_LONG);
+    is_lost(&mut pivot);
+    goes_by(&mut pivot, NOBODY);
+    is_lost(&mut pivot);
+    goes_by(&mut pivot, other);
+    pivot.receives(on.syn(), passed_on());
 }
 
 fn a_holder_behind_the_other_interface_is_sent_to_out_of_it(on: Net) {

@@ -266,6 +266,7 @@ impl Scene {
                 Holder::Another(interface) => Some(NextHop { interface: (*interface).to_owned(), mac: HOLDER_MAC }),
                 Holder::This | Holder::Unknown => None,
             },
+            speaker: None,
         };
         Image {
             vips: self.vips.iter().map(vip).collect(),

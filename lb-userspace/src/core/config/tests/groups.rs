@@ -38,6 +38,7 @@ fn a_group_needs_a_name_and_a_number_and_the_rest_is_as_usual() {
         pseudo_header: true,
         announce_again: Duration::from_secs(5),
         announce_every: Duration::from_secs(60),
+        duplicate_check: Duration::from_millis(200),
         track: Vec::new(),
         hooks: Hooks::default(),
     };
@@ -48,7 +49,7 @@ fn a_group_needs_a_name_and_a_number_and_the_rest_is_as_usual() {
 fn everything_that_a_group_may_say_is_taken_in() {
     let said = "interface = \"eth7\"\nversion = 2\nadvert = \"3s\"\nlease = \"5s\"\npriority = { c2 = 200, c1 = 1 }\n\
                 preempt = false\npreempt_delay = \"1m\"\nunicast = true\npassword = \"secret\"\npseudo_header = false\n\
-                announce_again = \"0s\"\nannounce_every = \"1h\"";
+                announce_again = \"0s\"\nannounce_every = \"1h\"\nduplicate_check = \"0s\"";
     let expected = Group {
         name: "control".into(),
         id: 51,
@@ -65,6 +66,7 @@ fn everything_that_a_group_may_say_is_taken_in() {
         pseudo_header: false,
         announce_again: Duration::ZERO,
         announce_every: Duration::from_secs(3600),
+        duplicate_check: Duration::ZERO,
         track: Vec::new(),
         hooks: Hooks::default(),
     };
@@ -114,6 +116,12 @@ fn values_that_are_wrong_are_named() {
     for (said, marked, message, help) in [
         ("version = 4", "4", "`version` of group `control` is `4`, out of range", "2 to 3"),
         ("preempt = \"no\"", "\"no\"", "`preempt` of group `control` must be true or false", "without quotes"),
+        (
+            "duplicate_check = \"6s\"",
+            "\"6s\"",
+            "`duplicate_check` of group `control` is `6s`, out of range",
+            "0ms to 5s",
+        ),
         ("priority = 100", "100", "`priority` of group `control` must be a table", "{ c1 = 150"),
         ("priority = { c1 = 256 }", "256", "`priority` of group `control` is `256`, out of range", "1 to 255"),
         ("priority = { c9 = 1 }", "c9", "a `priority` of group `control` is `c9`, but there is no such host", "c1"),

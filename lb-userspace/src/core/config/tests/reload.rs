@@ -24,6 +24,7 @@ fn changed_values_are_shown_old_and_new() {
         ("holder = \"c1\"", "holder = \"c2\"", "~ vip internal holder c1 -> c2"),
         ("eth0", "bond0", "~ vip internal interface eth0 -> bond0"),
         ("interface", "prefix = 24\ninterface", "~ vip internal prefix 32 -> 24"),
+        ("interface", "label = \"eth0:vip\"\ninterface", "~ vip internal label none -> eth0:vip"),
         ("port = 443", "port = 444", "~ service horizon port 443 -> 444"),
         ("type = \"tcp\"", "type = \"none\"", "~ service keystone check type tcp -> none"),
         ("fast_interval = \"500ms\"", "fast_interval = \"1m\"", "~ service keystone check fast_interval 500ms -> 1m"),

@@ -1,6 +1,6 @@
 //! Single values that are wrong.
 
-use super::{assert_error, edited, errors, messages};
+use super::{DUAL, EXAMPLE, assert_error, edited, edited_in, errors, messages, valid};
 
 #[test]
 fn an_unknown_key_suggests_the_right_one() {
@@ -205,6 +205,28 @@ fn names_are_plain() {
         assert!(found.errors[0].message.ends_with(fault), "{found}");
         assert!(found.errors[0].help.as_ref().is_some_and(|help| help.contains("A-Z a-z 0-9")), "{found}");
     }
+}
+
+#[test]
+fn a_label_is_the_interface_and_a_word() {
+    let labelled = |label: &str| edited("interface", &format!("label = \"{label}\"\ninterface"));
+    assert_eq!(valid(EXAMPLE).vips[0].label, None);
+    for label in ["eth0:vip", "eth0:1234567890"] {
+        assert_eq!(valid(&labelled(label)).vips[0].label.as_deref(), Some(label));
+    }
+    for (label, fault, help) in [
+        ("", "is empty", "1 to 15 bytes"),
+        ("eth0:12345678901", "is `eth0:12345678901`, 16 bytes long", "1 to 15 bytes"),
+        ("eth0:a vip", "is `eth0:a vip`, which contains ` `", "as in `eth0:vip`"),
+        ("eth0", "is `eth0`, which does not begin with its interface", "write `eth0:` and a word"),
+        ("eth0:", "is `eth0:`, which does not begin with its interface", "write `eth0:` and a word"),
+        ("eth1:vip", "is `eth1:vip`, which does not begin with its interface", "write `eth0:` and a word"),
+        ("vip", "is `vip`, which does not begin with its interface", "write `eth0:` and a word"),
+    ] {
+        assert_error(&labelled(label), &format!("\"{label}\""), &format!("`label` of VIP `internal` {fault}"), help);
+    }
+    let six = edited_in(DUAL, "interface = \"eth1\"", "interface = \"eth1\"\nlabel = \"eth1:vip\"");
+    assert_error(&six, "\"eth1:vip\"", "VIP `internal6` has a `label`, and is of IPv6", "only IPv4 addresses");
 }
 
 #[test]

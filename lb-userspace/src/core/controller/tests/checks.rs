@@ -46,6 +46,45 @@ fn a_failing_backend_goes_down_and_its_reason_is_told() {
 }
 
 #[test]
+fn a_host_that_was_cut_off_checks_every_backend_anew() {
+    let mut rig = Rig::running();
+    let start = rig.now;
+    assert!(rig.controller.unchecked_since(start).is_some());
+    rig.run(LONG, |_| passed());
+    assert_eq!(rig.controller.unchecked_since(start), None);
+    rig.run(LONG, |backend| if *backend == key("keystone/c2") { refused() } else { passed() });
+    assert_eq!(rig.controller.unchecked_since(start), None, "that it is down is known, too");
+    rig.run(Duration::from_millis(1), |_| passed());
+    let cut = rig.now;
+    assert!(rig.controller.unchecked_since(cut).is_some());
+    let _ = rig.handle(Event::Recheck);
+    // Rise is 2: a pass leaves doubt about the one that was down.
+    rig.run(Duration::from_millis(210), |_| passed());
+    assert_eq!(rig.controller.unchecked_since(cut), Some(&key("keystone/c2")));
+    assert_eq!(rig.owners("keystone"), ["c1", "c3"]);
+    rig.run(LONG, |_| passed());
+    assert_eq!(rig.controller.unchecked_since(cut), None);
+    assert_eq!(rig.owners("keystone"), ["c1", "c2", "c3"]);
+}
+
+#[test]
+fn a_check_from_before_the_cut_says_nothing() {
+    let mut rig = Rig::running();
+    rig.run(LONG, |_| passed());
+    rig.now = rig.controller.deadline().expect("a check is due");
+    let started = probes(&rig.handle(Event::Tick));
+    let Some((backend, id)) = started.first().cloned() else { panic!("no check") };
+    rig.now = Now(rig.now.0 + Duration::from_millis(1));
+    let cut = rig.now;
+    let _ = rig.handle(Event::Recheck);
+    let before = rig.view(&backend.to_string()).last_check;
+    let _ = rig.handle(Event::ProbeEnded { backend: backend.clone(), id, outcome: refused() });
+    assert_eq!(rig.view(&backend.to_string()).last_check, before);
+    rig.run(Duration::from_millis(210), |_| passed());
+    assert_eq!(rig.controller.unchecked_since(cut), None);
+}
+
+#[test]
 fn healthy_backends_are_counted_drained_or_not() {
     let mut rig = Rig::running();
     assert_eq!(rig.controller.healthy("keystone"), Some(3));

@@ -29,6 +29,7 @@ pub(super) fn grouped() -> Config {
         pseudo_header: true,
         announce_again: Duration::from_secs(5),
         announce_every: Duration::ZERO,
+        duplicate_check: Duration::ZERO,
         track: Vec::new(),
         hooks: Hooks::default(),
     });

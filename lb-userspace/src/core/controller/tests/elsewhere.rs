@@ -42,6 +42,7 @@ fn a_configured_holder_is_where_its_address_answers() {
     rig.configure(config());
     assert_eq!((way(&rig), rig.image.controllers.len()), (None, 0));
     assert_eq!(outline(&rig.handle(seen(node("c1"), hop("eth0", 1)))), ["tables"]);
+    assert_eq!(rig.image.vips[0].speaker, None, "it need not be heard");
     rig.handle(seen(node("c3"), hop("eth1", 3)));
     assert_eq!((way(&rig), &rig.image.controllers), (Some(hop("eth0", 1)), &BTreeSet::from([mac(1), mac(3)])));
     rig.handle(Event::Neighbour { address: node("c1"), next_hop: None });
@@ -62,11 +63,11 @@ fn the_way_to_an_elected_holder_is_there_at_once_and_gone_when_it_is() {
     rig.handle(seen(node("c3"), hop("eth0", 3)));
     assert_eq!(way(&rig), None);
     assert_eq!(outline(&rig.handle(elected(Role::Backup, Some("c2")))), ["tables"]);
-    assert_eq!(way(&rig), Some(hop("eth0", 2)));
+    assert_eq!((way(&rig), rig.image.vips[0].speaker), (Some(hop("eth0", 2)), Some(node("c2"))));
     rig.handle(elected(Role::Backup, Some("c3")));
-    assert_eq!(way(&rig), Some(hop("eth0", 3)));
+    assert_eq!((way(&rig), rig.image.vips[0].speaker), (Some(hop("eth0", 3)), Some(node("c3"))));
     rig.handle(elected(Role::Backup, None));
-    assert_eq!(way(&rig), None, "nobody knows");
+    assert_eq!((way(&rig), rig.image.vips[0].speaker), (None, None), "nobody knows");
     rig.handle(elected(Role::Backup, Some("c3")));
     let commands = outline(&rig.handle(elected(Role::Holder, None)));
     assert_eq!((commands[0].as_str(), way(&rig)), ("tables", None));

@@ -64,6 +64,7 @@ fn config() -> Config {
             address: VIP,
             prefix: 32,
             interface: "eth0".to_owned(),
+            label: None,
             holder: Holder::Host("c1".to_owned()),
         }],
         services: vec![service("keystone", 5000), service("mysql", 3306)],
@@ -184,7 +185,10 @@ fn outline(commands: &[Command]) -> Vec<String> {
             Command::Tables(_) => "tables".to_owned(),
             Command::Attach { interface } => format!("attach {interface}"),
             Command::Detach { interface } => format!("detach {interface}"),
-            Command::AddAddress { interface, address, prefix } => format!("+address {address}/{prefix} {interface}"),
+            Command::AddAddress { interface, address, prefix, label } => {
+                let label = label.as_ref().map(|label| format!(" label {label}")).unwrap_or_default();
+                format!("+address {address}/{prefix} {interface}{label}")
+            }
             Command::RemoveAddress { interface, address, prefix } => format!("-address {address}/{prefix} {interface}"),
             Command::AddLocalRoute { address } => format!("+route {address}"),
             Command::RemoveLocalRoute { address } => format!("-route {address}"),

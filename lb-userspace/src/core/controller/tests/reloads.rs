@@ -167,6 +167,19 @@ fn what_a_service_says_of_silence_reaches_the_tables() {
 }
 
 #[test]
+fn a_vip_that_is_only_labelled_otherwise_stays_where_it_is() {
+    let mut rig = Rig::running();
+    let mut next = config();
+    next.vips[0].label = Some("eth0:vip".to_owned());
+    let expected = ["+address 10.0.0.100/32 eth0 label eth0:vip", "announce 10.0.0.100 eth0 x5"];
+    assert_eq!(outline(&rig.configure(next.clone())), expected);
+    next.vips[0].prefix = 24;
+    let expected =
+        ["-address 10.0.0.100/32 eth0", "+address 10.0.0.100/24 eth0 label eth0:vip", "announce 10.0.0.100 eth0 x5"];
+    assert_eq!(outline(&rig.configure(next)), expected);
+}
+
+#[test]
 fn a_second_vip_of_the_other_family_comes_and_goes_by_itself() {
     let mut rig = Rig::running();
     let (vip, node): (IpAddr, IpAddr) = ("fd00::100".parse().unwrap(), "fd00::2".parse().unwrap());

@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::net::IpAddr;
 
 use proptest::prelude::*;
 
@@ -39,6 +40,12 @@ struct Plan {
     priorities: [u8; HOSTS],
     preempt: bool,
     preempt_delay: u32,
+    /// In how many tenths of an interval a host catches up; `None`: it is taken to know everything at once.
+    catches_up: Option<u32>,
+    /// Whether a message never overtakes another one of its sender.
+    in_order: bool,
+    /// In tenths of an interval.
+    duplicate_check: u32,
     /// When, in hundredths of an interval, to whom, and what.
     troubles: Vec<(u32, usize, Trouble)>,
     seed: u64,
@@ -51,6 +58,7 @@ enum Coming {
     Message { host: usize, from: IpAddr, priority: u8 },
     Start { host: usize },
     Fit { host: usize },
+    CaughtUp { host: usize, since: Now },
     Trouble { host: usize, index: usize },
 }
 
@@ -63,6 +71,8 @@ struct Host {
     queue: VecDeque<Input>,
     /// What the data path goes by.
     lease: Now,
+    /// When the last message arrives that was sent to it, by sender.
+    arrivals: [Now; HOSTS],
 }
 
 struct World {
@@ -85,10 +95,12 @@ fn rules(plan: &Plan, host: usize) -> Rules {
         interval: plan.interval,
         preempt: plan.preempt,
         preempt_delay: plan.interval * plan.preempt_delay / 10,
+        catches_up: plan.catches_up.is_some(),
         lease: plan.interval * 5 / 2,
         own: address(host),
         announce_again: plan.interval * 5,
         announce_every: Duration::ZERO,
+        duplicate_check: plan.interval * plan.duplicate_check / 10,
         rivals: others
             .map(|other| Rival { addresses: vec![address(other)], priority: plan.priorities[other] })
             .collect(),
@@ -104,6 +116,7 @@ impl World {
             hangs_until: Now::default(),
             queue: VecDeque::new(),
             lease: Now::default(),
+            arrivals: [Now::default(); HOSTS],
         };
         let (hosts, random) = ((0..HOSTS).map(host).collect(), plan.seed | 1);
         let mut world =
@@ -117,12 +130,17 @@ impl World {
         world
     }
 
+    /// The time that others have to hear a claim.
+    fn claim(&self) -> Duration {
+        CLAIM.min(self.plan.interval / CLAIM_PART)
+    }
+
     /// Up to a part of the time that a claim leaves for others to hear it.
     fn delay(&mut self) -> Duration {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        CLAIM.min(self.plan.interval / CLAIM_PART) * (self.random % 1000) as u32 / 3000
+        self.claim() * (self.random % 1000) as u32 / 3000
     }
 
     fn at(&mut self, time: Now, coming: Coming) {
@@ -156,6 +174,10 @@ impl World {
             }
             Coming::Fit { host } => {
                 self.hosts[host].queue.push_back(Input::Fitness(Fitness::Weighted(0)));
+                self.wake(host);
+            }
+            Coming::CaughtUp { host, since } => {
+                self.hosts[host].queue.push_back(Input::CaughtUp(since));
                 self.wake(host);
             }
             Coming::Start { host } => {
@@ -224,7 +246,13 @@ impl World {
 
     fn input(&mut self, host: usize, input: Input) {
         let told = format!("{input:?}");
+        let before = self.hosts[host].router.behind();
         let outputs = self.hosts[host].router.handle(input, self.now);
+        if let (Some(since), Some(tenths)) = (self.hosts[host].router.behind(), self.plan.catches_up)
+            && Some(since) != before
+        {
+            self.at(after(self.now, self.plan.interval * tenths / 10), Coming::CaughtUp { host, since });
+        }
         if !outputs.is_empty() || told != "Tick" {
             self.story.push(format!("{:?} host {host}: {told} -> {outputs:?}", self.now.0));
         }
@@ -233,13 +261,18 @@ impl World {
                 Output::Advertise(priority) => {
                     let from = self.hosts[host].router.rules.own;
                     for other in (0..HOSTS).filter(|other| *other != host) {
-                        let arrives = after(self.now, self.delay());
+                        let mut arrives = after(self.now, self.delay());
+                        if self.plan.in_order {
+                            let last = &mut self.hosts[other].arrivals[host];
+                            arrives = arrives.max(*last);
+                            *last = arrives;
+                        }
                         self.at(arrives, Coming::Message { host: other, from, priority });
                     }
                 }
                 Output::Lease(until) => self.hosts[host].lease = until,
                 Output::Release => self.hosts[host].lease = Now::default(),
-                Output::Announce | Output::Changed(..) => {}
+                Output::Announce | Output::Ask | Output::InUse(_) | Output::Changed(..) => {}
             }
         }
     }
@@ -263,17 +296,27 @@ fn plan() -> impl Strategy<Value = Plan> {
         priorities,
         any::<bool>(),
         prop_oneof![Just(0), 1..100_u32],
+        prop_oneof![Just(0), 1..50_u32],
+        prop::option::of(0..100_u32),
+        any::<bool>(),
         prop::collection::vec((0..TROUBLE * 100, 0..HOSTS, trouble()), 0..12),
         any::<u64>(),
     )
-        .prop_map(|(millis, priorities, preempt, preempt_delay, troubles, seed)| Plan {
-            interval: Duration::from_millis(millis),
-            priorities: priorities.map(|priority| priority.clamp(1, HIGHEST)),
-            preempt,
-            preempt_delay,
-            troubles,
-            seed,
-        })
+        .prop_map(
+            |(millis, priorities, preempt, preempt_delay, duplicate_check, catches_up, in_order, troubles, seed)| {
+                Plan {
+                    interval: Duration::from_millis(millis),
+                    priorities: priorities.map(|priority| priority.clamp(1, HIGHEST)),
+                    preempt,
+                    preempt_delay,
+                    catches_up,
+                    in_order,
+                    duplicate_check,
+                    troubles,
+                    seed,
+                }
+            },
+        )
 }
 
 proptest! {
@@ -289,5 +332,74 @@ proptest! {
         let holds = |host: usize| matches!(world.hosts[host].router.state, State::Holder { .. });
         prop_assert!(holds(holders[0]));
         prop_assert_eq!((0..HOSTS).filter(|host| holds(*host)).count(), 1);
+    }
+}
+
+/// A plan in which nothing happens.
+fn calm(millis: u64, priorities: [u8; HOSTS], seed: u64) -> Plan {
+    Plan {
+        interval: Duration::from_millis(millis),
+        priorities,
+        preempt: true,
+        preempt_delay: 0,
+        catches_up: None,
+        in_order: true,
+        duplicate_check: 0,
+        troubles: Vec::new(),
+        seed,
+    }
+}
+
+fn intervals() -> impl Strategy<Value = u64> {
+    prop_oneof![Just(10), Just(100), Just(1000)]
+}
+
+proptest! {
+    /// However the claims of those that are left cross each other: nobody waits for a lease that nobody has.
+    #[test]
+    fn a_dead_holder_is_succeeded_in_time(
+        priorities in prop_oneof![Just([150, 100, 50]), Just([100, 100, 100]), Just([250, 240, 239])],
+        millis in intervals(),
+        when in 0..100_u32,
+        seed in any::<u64>(),
+    ) {
+        let mut world = World::new(calm(millis, priorities, seed));
+        let interval = world.plan.interval;
+        let death = interval * 12 + interval * when / 100;
+        world.run(Now(death));
+        let Some(dead) = (0..HOSTS).find(|host| world.hosts[*host].lease > world.now) else { panic!("nobody serves") };
+        world.trouble(dead, Trouble::Dies(1000));
+        let best = (0..HOSTS).filter(|host| *host != dead).map(|host| priorities[host]).max().unwrap_or_default();
+        // Its last message was heard; then silence, a wake-up that is late, the claim, and another one.
+        let latest = death + timers::master_down(Version::V3, best, interval) + world.claim() * 3;
+        world.run(Now(latest));
+        let serves = |host: usize| host != dead && world.hosts[host].lease > world.now;
+        let story = &world.story[world.story.len().saturating_sub(20)..];
+        prop_assert!((0..HOSTS).any(serves), "nobody serves at {latest:?}:\n{}", story.join("\n"));
+    }
+
+    #[test]
+    fn several_better_hosts_that_come_back_at_once_cost_no_more_than_one(
+        priorities in prop_oneof![Just([150, 100, 50]), Just([250, 249, 248]), Just([100, 150, 50])],
+        millis in intervals(),
+        apart in 0..20_u32,
+        seed in any::<u64>(),
+    ) {
+        let back = |host, tenths| (0, host, Trouble::Unfit(tenths));
+        let troubles = vec![back(0, 150), back(1, 150 + apart)];
+        let mut world = World::new(Plan { troubles, ..calm(millis, priorities, seed) });
+        let (interval, step) = (world.plan.interval, world.claim() / 4);
+        world.run(Now(interval * 6));
+        prop_assert!(world.hosts[2].lease > world.now, "the worst one serves alone");
+        let mut silent = Duration::ZERO;
+        while world.now < Now(interval * 30) {
+            let serves = (0..HOSTS).any(|host| world.hosts[host].lease > world.now);
+            silent = if serves { Duration::ZERO } else { silent + step };
+            let story = &world.story[world.story.len().saturating_sub(20)..];
+            prop_assert!(silent <= world.claim() * 3, "nobody serves for {silent:?}:\n{}", story.join("\n"));
+            world.run(Now(world.now.0 + step));
+        }
+        let best = usize::from(priorities[1] > priorities[0]);
+        prop_assert!(world.hosts[best].lease > world.now, "the best one serves");
     }
 }

@@ -4,6 +4,7 @@ use super::*;
 use BackendState::Up;
 use lb_common::path::run::Exit;
 use lb_common::wire::controllers::{LINES, PLACES, lines_of};
+use lb_common::wire::vip::{Belief, speaker};
 
 const CLIENT: Mac = Mac([2, 0, 0, 0, 0, 9]);
 const HOLDER: Mac = Mac([2, 0, 0, 0, 7, 1]);
@@ -72,6 +73,35 @@ fn a_lease_that_ran_out_makes_no_difference_and_one_that_runs_makes_all() {
 }
 
 #[test]
+fn an_elected_holder_is_gone_by_while_it_is_the_one_that_was_heard() {
+    let mut writer = writer(8, 16);
+    let now = writer.memory().now.get();
+    let [first, second]: [IpAddr; 2] = [[10, 0, 0, 12], [10, 0, 0, 13]].map(IpAddr::from);
+    let by = |from| {
+        let mut image = held_elsewhere(Some("eth0"), &[THIRD]);
+        (image.vips[0].hold, image.vips[0].speaker) = (Hold::Elected, Some(from));
+        image
+    };
+    let hears = |writer: &Writer, from: IpAddr, until| {
+        let belief = Belief { speaker: speaker(from.into()), until };
+        writer.memory().vips.get(0).unwrap().belief.set(belief.pack());
+    };
+    writer.apply(&by(first)).unwrap();
+    assert_eq!(verdict(&writer, CLIENT), Verdict::HolderUnknown);
+    hears(&writer, first, now + 1);
+    assert_eq!([CLIENT, THIRD].map(|from| verdict(&writer, from)), [Verdict::PassedOn, Verdict::NotHeld]);
+    // The election knows of the next one before the tables do.
+    hears(&writer, second, now + 1);
+    assert_eq!(verdict(&writer, CLIENT), Verdict::HolderUnknown);
+    writer.apply(&by(second)).unwrap();
+    assert_eq!(verdict(&writer, CLIENT), Verdict::PassedOn);
+    hears(&writer, second, now);
+    assert_eq!(verdict(&writer, CLIENT), Verdict::HolderUnknown);
+    writer.apply(&held_elsewhere(Some("eth0"), &[])).unwrap();
+    assert_eq!(verdict(&writer, CLIENT), Verdict::PassedOn, "one that is configured has no lease");
+}
+
+#[test]
 fn the_holder_may_be_behind_another_interface_and_what_comes_in_by_that_is_delivered() {
     let mut writer = writer(8, 16);
     writer.set_link("eth1", 3, SECOND, None).unwrap();
@@ -97,7 +127,8 @@ fn interfaces_that_get_ports_later_are_taken_in_then() {
 fn a_successor_takes_over_where_vips_are_and_who_the_controllers_are() {
     let mut writer = writer(8, 16);
     writer.set_link("eth1", 3, SECOND, None).unwrap();
-    let image = held_elsewhere(Some("eth1"), &[THIRD, CLIENT]);
+    let mut image = held_elsewhere(Some("eth1"), &[THIRD, CLIENT]);
+    image.vips[0].speaker = Some([10, 0, 0, 12].into());
     writer.apply(&image).unwrap();
     let before = snapshot(&writer.memory);
     let (mut adopted, _) = Writer::adopt(writer.memory, CLOCK, Box::new(|| Ok(())));
@@ -134,9 +165,11 @@ fn what_is_not_where_it_belongs_in_the_table_of_controllers_is_cleared() {
 #[test]
 fn a_vip_that_goes_leaves_nothing_to_its_successor() {
     let mut writer = writer(8, 16);
-    writer.apply(&held_elsewhere(Some("eth0"), &[])).unwrap();
+    let mut image = held_elsewhere(Some("eth0"), &[]);
+    image.vips[0].speaker = Some([10, 0, 0, 12].into());
+    writer.apply(&image).unwrap();
     writer.apply(&Image::default()).unwrap();
-    assert!(writer.memory.vips.iter().all(|vip| vip.elsewhere.get() == 0));
+    assert!(writer.memory.vips.iter().all(|vip| vip.elsewhere.get() == 0 && vip.speaker.get() == 0));
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn vip_address(vip: u8) -> Ipv4Addr {
 
 fn vip(number: u8) -> VipImage {
     let (name, interface) = (format!("vip{number}"), "eth0".to_owned());
-    VipImage { name, address: vip_address(number).into(), interface, hold: Hold::Yes, holder: None }
+    VipImage { name, address: vip_address(number).into(), interface, hold: Hold::Yes, holder: None, speaker: None }
 }
 
 /// A backend of the service on this port, by number; it has a MAC of its own.
@@ -153,7 +153,7 @@ struct Snapshot {
     generation: u64,
     pilots: Vec<Line>,
     directory: Vec<Slot>,
-    vips: Vec<[u64; 2]>,
+    vips: Vec<[u64; 3]>,
     controllers: Vec<u64>,
     services: Vec<[u64; 3]>,
     maglev: Vec<Line>,
@@ -165,7 +165,7 @@ fn snapshot(memory: &TableMemory) -> Snapshot {
         generation: memory.control_record().generation.get(),
         pilots: memory.pilots.iter().copied().collect(),
         directory: memory.directory.iter().copied().collect(),
-        vips: memory.vips.iter().map(|vip| [vip.lease.get(), vip.elsewhere.get()]).collect(),
+        vips: memory.vips.iter().map(|vip| [&vip.lease, &vip.elsewhere, &vip.speaker].map(Word::get)).collect(),
         controllers: memory.controllers.iter().flat_map(|macs| macs.0.each_ref().map(Word::get)).collect(),
         services: memory.services.iter().map(|s| [s.table.get(), s.local.get(), s.affinity.get()]).collect(),
         maglev: memory.maglev.iter().copied().collect(),

@@ -4,19 +4,25 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Result;
-use pivot_tests::lab::watch::Watch;
-use pivot_tests::lab::watcher::Watcher;
-use pivot_tests::lab::{Cluster, Node};
+
+use super::cluster::Cluster;
+use super::node::Node;
+use super::watch::Watch;
+use super::watcher::Watcher;
+
+/// Words of the lines in pivotd's log that tell of roles and backends.
+const TOLD: [&str; 3] = ["this host's role has changed", " backend ", "may take over though"];
 
 /// A trial under way.
-pub(super) struct Trial {
+#[derive(Debug)]
+pub struct Trial {
     watcher: Watcher,
     promotions: usize,
 }
 
 impl Trial {
     /// Begins with a cluster whose holder is known, and answers.
-    pub(super) fn begin(cluster: &Cluster) -> Result<Self> {
+    pub fn begin(cluster: &Cluster) -> Result<Self> {
         let promotions = cluster.promotions()?;
         let watcher = cluster.client().watch(cluster.vip().ip())?;
         watcher.await_answer_of(cluster.lab.node("c1"))?;
@@ -24,24 +30,30 @@ impl Trial {
     }
 
     /// The time by which it counts.
-    pub(super) fn now(&self) -> Duration {
+    pub fn now(&self) -> Duration {
         self.watcher.now()
     }
 
     /// Waits until it is that late.
-    pub(super) fn await_time(&self, time: Duration) {
+    pub fn await_time(&self, time: Duration) {
         sleep(time.saturating_sub(self.now()));
     }
 
     /// Waits until a host answers for the VIP.
-    pub(super) fn await_answer_of(&self, cluster: &Cluster, host: &str) {
+    ///
+    /// # Panics
+    /// If it never does.
+    pub fn await_answer_of(&self, cluster: &Cluster, host: &str) {
         let node: &Node = cluster.lab.node(host);
         self.watcher.await_answer_of(node).unwrap_or_else(|error| panic!("{error:#}{}", story(cluster)));
     }
 
-    /// Waits until this host alone holds the VIP and answers for it. Asserts that there never were two.
-    pub(super) fn end(self, cluster: &Cluster, holder: &str) -> Watch {
-        cluster.await_sole_holder(holder).unwrap_or_else(|error| panic!("{error:#}{}", story(cluster)));
+    /// Waits until this host alone holds the VIP and answers for it.
+    ///
+    /// # Panics
+    /// If it never does, or if there were two at once.
+    pub fn end(self, cluster: &Cluster, holder: &str) -> Watch {
+        cluster.await_holder(holder).unwrap_or_else(|error| panic!("{error:#}{}", story(cluster)));
         self.await_answer_of(cluster, holder);
         let seen = self.watcher.stop().unwrap();
         let elected = cluster.promotions().unwrap() - self.promotions;
@@ -50,14 +62,14 @@ impl Trial {
     }
 }
 
-/// What the elections of all hosts say of what happened, in order.
-pub(super) fn story(cluster: &Cluster) -> String {
+/// What all hosts say of what happened to their roles and backends, in order.
+pub fn story(cluster: &Cluster) -> String {
     let mut lines = Vec::new();
     for (host, daemon) in &cluster.daemons {
         let log = cluster.lab.pivotd_log(host).unwrap_or_else(|_| daemon.log());
         lines.extend(
             log.lines()
-                .filter(|line| line.contains("this host's role has changed"))
+                .filter(|line| TOLD.iter().any(|words| line.contains(words)))
                 .map(|line| format!("\n    {line} ({host})")),
         );
     }

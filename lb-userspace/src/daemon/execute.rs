@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::ways::Ways;
 use crate::core::command::{Command, Level};
 use crate::core::event::{BackendKey, NextHop, ProbeOutcome};
-use crate::io::announce::{self, AnnounceError};
+use crate::io::announce::{AnnounceError, Announcer};
 use crate::io::check::Prober;
 use crate::io::datapath::attach::AttachError;
 use crate::io::datapath::{Datapath, InterfaceError};
@@ -65,6 +65,7 @@ pub struct Executor {
     /// Makes checks.
     pub(super) prober: Prober,
     pub(super) own_address: Option<IpAddr>,
+    pub(super) announcer: Announcer,
     /// Interfaces that VIPs are on.
     pub(super) carriers: BTreeSet<String>,
     /// VIPs that this host holds.
@@ -84,8 +85,8 @@ impl Executor {
         prober: Prober,
         own_address: Option<IpAddr>,
     ) -> Self {
-        let (carriers, held, ways) = Default::default();
-        Self { datapath, netlink, resolver, probes, prober, own_address, carriers, held, ways }
+        let (announcer, carriers, held, ways) = Default::default();
+        Self { datapath, netlink, resolver, probes, prober, own_address, announcer, carriers, held, ways }
     }
 
     /// Carries out commands; one that fails is logged and the others follow.
@@ -163,7 +164,7 @@ impl Executor {
             Command::AddLocalRoute { address } => self.netlink.add_local_route(address).await?,
             Command::RemoveLocalRoute { address } => self.netlink.remove_local_route(address).await?,
             Command::Announce { interface, address, count } => {
-                announce::announce(&self.link(&interface).await?, address, count)?;
+                self.announcer.announce(&self.link(&interface).await?, address, count)?;
             }
             Command::Resolve { addressee, purpose } => self.resolve(&addressee, purpose).await,
             Command::Forget { addressee } => {

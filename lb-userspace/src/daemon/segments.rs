@@ -10,7 +10,6 @@ use super::execute::{ExecuteError, Executor};
 use super::ways::Way;
 use crate::core::command::Purpose;
 use crate::core::event::Addressee;
-use crate::io::announce;
 use crate::io::datapath::{Interface, Kin};
 use crate::io::netlink::{Change, Link, NetlinkError};
 
@@ -217,7 +216,7 @@ impl Executor {
             if let Err(error) = self.add(link.index, *address, held).await {
                 tracing::error!("{error}");
             } else if link.up
-                && let Err(error) = announce::announce(link, *address, ANNOUNCEMENTS)
+                && let Err(error) = self.announcer.announce(link, *address, ANNOUNCEMENTS)
             {
                 tracing::error!("{error}");
             }
@@ -245,7 +244,7 @@ impl Executor {
             match repaired {
                 Err(error) => tracing::error!("{error}"),
                 Ok(()) => {
-                    if let Err(error) = announce::announce(link, *address, ANNOUNCEMENTS) {
+                    if let Err(error) = self.announcer.announce(link, *address, ANNOUNCEMENTS) {
                         tracing::error!("{error}");
                     }
                 }

@@ -41,7 +41,8 @@ pub struct Talk {
 #[derive(Debug, Default)]
 struct Shared {
     open: AtomicU64,
-    exchanged: AtomicU64,
+    /// Of each connection.
+    exchanged: Vec<AtomicU64>,
     broken: AtomicU64,
     stop: AtomicBool,
 }
@@ -55,10 +56,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Node {
     /// Opens connections to the service of [`stream`], and talks on each of them; returns once all are open.
     pub fn talk(&self, target: impl Into<SocketAddr>, connections: u64) -> Result<Talks> {
-        let (node, target, shared) = (self.clone(), target.into(), Arc::<Shared>::default());
+        let (node, target) = (self.clone(), target.into());
+        let exchanged = (0..connections).map(|_| AtomicU64::new(0)).collect();
+        let shared = Arc::new(Shared { exchanged, ..Shared::default() });
         let thread = thread::spawn({
             let shared = Arc::clone(&shared);
-            move || node.run(|| run(target, connections, &shared))?
+            move || node.run(|| run(target, &shared))?
         });
         let talks = Talks { shared, thread: Some(thread) };
         let ended = || talks.thread.as_ref().is_none_or(JoinHandle::is_finished);
@@ -81,7 +84,20 @@ impl Node {
 impl Talks {
     /// Bytes that came back so far, on all of them.
     pub fn exchanged(&self) -> u64 {
-        self.shared.exchanged.load(Ordering::Relaxed)
+        self.shared.exchanged.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Waits until so many more bytes have come back on each of them, or some are broken.
+    pub fn await_each(&self, more: u64) -> Result<()> {
+        let counts = || self.shared.exchanged.iter().map(|count| count.load(Ordering::Relaxed));
+        let before: Vec<u64> = counts().collect();
+        wait_until(Duration::from_secs(20), &format!("{more} bytes on each connection"), || {
+            let least = counts().zip(&before).map(|(count, before)| count - before).min();
+            match (least, self.broken()) {
+                (Some(least), 0) if least < more => Err(least),
+                _ => Ok(()),
+            }
+        })
     }
 
     /// How many of them broke so far.
@@ -107,22 +123,22 @@ impl Drop for Talks {
     }
 }
 
-fn run(target: SocketAddr, connections: u64, shared: &Arc<Shared>) -> Result<Vec<Talk>> {
+fn run(target: SocketAddr, shared: &Arc<Shared>) -> Result<Vec<Talk>> {
     let runtime = Builder::new_current_thread().enable_all().build().context("starting a runtime")?;
     runtime.block_on(async {
         let mut talks = JoinSet::new();
-        for _ in 0..connections {
+        for number in 0..shared.exchanged.len() {
             let (stream, answer) = stream::give(target, Order::Echo)?;
             let stream = stream.into_inner();
             stream.set_nonblocking(true)?;
-            talks.spawn(talk(TcpStream::from_std(stream)?, answer.name, Arc::clone(shared)));
+            talks.spawn(talk(TcpStream::from_std(stream)?, answer.name, number, Arc::clone(shared)));
             shared.open.fetch_add(1, Ordering::Relaxed);
         }
         Ok(talks.join_all().await)
     })
 }
 
-async fn talk(mut stream: TcpStream, name: String, shared: Arc<Shared>) -> Talk {
+async fn talk(mut stream: TcpStream, name: String, number: usize, shared: Arc<Shared>) -> Talk {
     let patience = patient(PATIENCE);
     let mut talk = Talk { name, exchanged: 0, longest: Duration::ZERO, broken: None };
     while !shared.stop.load(Ordering::Relaxed) {
@@ -136,7 +152,7 @@ async fn talk(mut stream: TcpStream, name: String, shared: Arc<Shared>) -> Talk 
         }
         talk.exchanged += 1;
         talk.longest = talk.longest.max(began.elapsed());
-        shared.exchanged.fetch_add(1, Ordering::Relaxed);
+        shared.exchanged[number].fetch_add(1, Ordering::Relaxed);
         sleep(patient(PAUSE)).await;
     }
     talk

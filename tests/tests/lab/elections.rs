@@ -122,3 +122,32 @@ fn a_group_that_becomes_another_router_elects_anew() {
     cluster.await_holder("c2").unwrap();
     assert_serves(&cluster, 3);
 }
+
+#[test]
+fn a_group_of_many_vips_is_announced_without_a_holder_being_late() {
+    // Two adverts and a half are less than it took to close a socket for each VIP, and much more than announcing them takes.
+    let slow = "advert = \"200ms\"";
+    let mut cluster = Cluster::build(Topology::default(), |config| config.elected(slow)).unwrap();
+    cluster.await_holder("c1").unwrap();
+    let vip = |n: u32| {
+        format!("\n[[vip]]\nname = \"v{n}\"\naddress = \"10.77.0.{n}\"\ninterface = \"eth0\"\ngroup = \"control\"\n")
+    };
+    let config = web_config(&cluster.lab).elected(slow).to_string() + &(130..190).map(vip).collect::<String>();
+    for daemon in cluster.daemons.values() {
+        daemon.write_config(&config).unwrap();
+        let output = daemon.pivot(&["reload"]).unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    let counters = |cluster: &Cluster| cluster.daemons["c2"].vips().unwrap().groups.remove(0).counters;
+    let before = counters(&cluster);
+    cluster.daemon_mut("c1").kill9().unwrap();
+    cluster.await_holder("c2").unwrap();
+    wait_until(Duration::from_secs(10), "adverts of c2", || {
+        match counters(&cluster).adverts_sent - before.adverts_sent {
+            20.. => Ok(()),
+            few => Err(few),
+        }
+    })
+    .unwrap();
+    assert_eq!(counters(&cluster).takeovers, before.takeovers + 1, "it was late, and held them no more");
+}

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use lb_userspace::io::announce::announce;
+use lb_userspace::io::announce::Announcer;
 
 use crate::segment::{VIP, VIP6, frames, json, netlink, on_a_segment, run};
 
@@ -17,7 +17,7 @@ fn announced(vip: IpAddr, ethertype: u16, wanted: fn(&[u8]) -> bool) -> Vec<Vec<
         let ears = lab.listen_at_the_peer(ethertype);
         run(&format!("ip -n {} neigh add {vip} lladdr 02:00:00:00:00:99 dev eth0 nud reachable", lab.peer));
 
-        announce(&link, vip, 5).unwrap();
+        Announcer::default().announce(&link, vip, 5).unwrap();
 
         let cache = json(&format!("ip -n {} -j neigh show {vip}", lab.peer));
         assert_eq!(cache[0]["lladdr"], "02:00:00:00:00:01", "{cache}");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
+use std::thread;
 
 use super::seat::Seat;
 use crate::core::election::{GroupName, InUse};
@@ -45,16 +46,25 @@ impl Duplicates {
     /// Ceases to hear for groups whose elections do not wait for answers any more.
     pub(super) fn keep(&mut self, members: &[Member]) {
         let asks = |group: &GroupName| members.iter().any(|it| it.instance.group == *group && it.router.asks());
-        self.askers.retain(|group, _| asks(group));
+        let over: Vec<Asker> = self.askers.extract_if(.., |group, _| !asks(group)).map(|(_, asker)| asker).collect();
+        close(over);
     }
 
     /// Forgets them all: what they ask about may have changed.
     pub(super) fn clear(&mut self) {
-        self.askers.clear();
+        close(std::mem::take(&mut self.askers).into_values().collect());
     }
 
     /// What becomes readable with an answer.
     pub(super) fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.askers.values().flat_map(Asker::sockets)
+    }
+}
+
+/// Closes packet sockets, which takes longer than an advert may be late: elsewhere.
+fn close(askers: Vec<Asker>) {
+    if !askers.is_empty() {
+        // If there is no thread to be had, it takes that long.
+        let _ = thread::Builder::new().name("close".to_owned()).spawn(move || drop(askers));
     }
 }

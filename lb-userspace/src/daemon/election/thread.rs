@@ -25,6 +25,7 @@ use crate::core::election::{Datagram, Election as _, Event, Fitness, GroupName, 
 use crate::core::event::Now;
 use crate::core::vrrp::state::State;
 use crate::core::vrrp::{Member, Vrrp};
+use crate::io::announce::Announcer;
 use crate::io::carrier::Carrier;
 use crate::io::jiffies::monotonic;
 use crate::io::vrrp::socket::Socket;
@@ -88,6 +89,7 @@ pub(super) fn run(
         sockets: BTreeMap::new(),
         carriers: BTreeMap::new(),
         duplicates: Duplicates::default(),
+        announcer: Announcer::default(),
         complaints: Complaints::default(),
         ledgers: BTreeMap::new(),
         told: BTreeMap::new(),
@@ -125,6 +127,7 @@ struct Thread {
     /// By interface: what is sent without a carrier is lost without an error.
     carriers: BTreeMap<String, Carrier>,
     duplicates: Duplicates,
+    announcer: Announcer,
     complaints: Complaints,
     /// What is remembered of each group.
     ledgers: BTreeMap<GroupName, Ledger>,

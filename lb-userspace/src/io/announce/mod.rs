@@ -9,6 +9,7 @@ mod arp;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::sync::OnceLock;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
@@ -37,18 +38,35 @@ pub enum AnnounceError {
     },
 }
 
-/// Tells every host on the segment that `vip` is at this interface's MAC from now on: `count` frames, back to back.
-/// It does not wait for the network: a full transmit queue is an error.
-pub fn announce(interface: &Link, vip: IpAddr, count: u32) -> Result<(), AnnounceError> {
-    // Protocol 0: the socket receives nothing.
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(AddressFamily::PACKET, SocketType::RAW, flags, None)
-        .map_err(|errno| AnnounceError::Socket { vip, cause: errno.into() })?;
-    let sent = match vip {
-        IpAddr::V4(vip) => send(&socket, interface.index, &arp::announcement(interface.mac, vip), count),
-        IpAddr::V6(vip) => send(&socket, interface.index, &advertisement::unsolicited(interface.mac, vip), count),
-    };
-    sent.map_err(|cause| AnnounceError::Send { vip, interface: interface.name.clone(), cause })
+/// Announces VIPs, by a socket that it opens once: closing a packet socket waits until all CPUs have passed by (RCU), 10 to 20
+/// ms here, which is longer than an advert may be late.
+#[derive(Debug, Default)]
+pub struct Announcer(OnceLock<OwnedFd>);
+
+impl Announcer {
+    /// Tells every host on the segment that `vip` is at this interface's MAC from now on: `count` frames, back to back.
+    /// It does not wait for the network: a full transmit queue is an error.
+    ///
+    /// # Errors
+    /// [`AnnounceError`]
+    pub fn announce(&self, interface: &Link, vip: IpAddr, count: u32) -> Result<(), AnnounceError> {
+        let socket = self.socket().map_err(|cause| AnnounceError::Socket { vip, cause })?;
+        let sent = match vip {
+            IpAddr::V4(vip) => send(socket, interface.index, &arp::announcement(interface.mac, vip), count),
+            IpAddr::V6(vip) => send(socket, interface.index, &advertisement::unsolicited(interface.mac, vip), count),
+        };
+        sent.map_err(|cause| AnnounceError::Send { vip, interface: interface.name.clone(), cause })
+    }
+
+    fn socket(&self) -> io::Result<&OwnedFd> {
+        if let Some(socket) = self.0.get() {
+            return Ok(socket);
+        }
+        // Protocol 0: the socket receives nothing.
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = rustix::net::socket_with(AddressFamily::PACKET, SocketType::RAW, flags, None)?;
+        Ok(self.0.get_or_init(|| socket))
+    }
 }
 
 /// Sends a whole Ethernet frame, `count` times.

@@ -9,7 +9,6 @@ use super::{ANNOUNCEMENTS, Ignored, Thread};
 use crate::core::election::{Action, Election as _, Event, GroupName, Role};
 use crate::core::event::Now;
 use crate::core::view::vips::ElectionCounters;
-use crate::io::announce;
 use crate::io::jiffies::monotonic;
 use crate::tables::lease::Leases;
 
@@ -95,7 +94,7 @@ impl Thread {
 
     fn announce(&self, group: &GroupName) {
         for (vip, _, carrier) in self.seats.get(group).into_iter().flat_map(|seat| &seat.vips) {
-            if let Err(error) = announce::announce(carrier, *vip, ANNOUNCEMENTS) {
+            if let Err(error) = self.announcer.announce(carrier, *vip, ANNOUNCEMENTS) {
                 tracing::error!("{error}");
             }
         }

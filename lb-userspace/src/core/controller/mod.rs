@@ -6,7 +6,7 @@
 //!
 //! What must hold after every event:
 //! - the last [`Command::Tables`] says what [`Controller::view`] says: no table leads to a backend that is not `Up`;
-//! - a backend has at most one check in flight, and every backend with a check has one in flight or due;
+//! - a backend has at most one check in flight that counts, and every backend with a check has one in flight or due;
 //! - [`Controller::deadline`] is when something is due next; a tick at that time does it, so it always moves on.
 
 mod configure;

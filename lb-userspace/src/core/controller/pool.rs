@@ -186,7 +186,7 @@ impl Member {
             // An answer to another question says nothing: start asking anew, from the state that is known.
             self.health = Health::known(new, new.kind == CheckKind::None || self.health.is_up(old));
             self.probing = first_check(new, jitter, now);
-            self.last_check = None;
+            (self.last_check, self.checked) = (None, None);
         }
         self.changed_from(state, new, now);
         self
@@ -216,7 +216,7 @@ impl Member {
 }
 
 /// The first check comes at once, give or take a tenth of the interval so that not all start together.
-pub(super) fn first_check(check: &Check, jitter: &mut Jitter, now: Now) -> Probing {
+fn first_check(check: &Check, jitter: &mut Jitter, now: Now) -> Probing {
     match check.kind {
         CheckKind::None => Probing::Never,
         _ => Probing::Due(Now(now.0 + jitter.up_to(check.interval / 10))),

@@ -4,13 +4,18 @@
 //! heard of counts as failed after twice its timeout. An answer counts only if it is to the check in flight: late ones, and
 //! those for backends that are gone, change nothing.
 
-use super::pool::{Probing, first_check};
+use std::time::Duration;
+
+use super::pool::Probing;
 use super::{Controller, Slot};
 use crate::core::check::Attempt;
 use crate::core::command::{Command, Level};
 use crate::core::config::model::Protocol;
 use crate::core::event::{BackendKey, Now, ProbeOutcome};
 use crate::core::health::{self, Transition};
+
+/// All checks that are to be made anew begin within this time, however long their intervals are: somebody waits for them.
+const ANEW: Duration = Duration::from_millis(500);
 
 impl Controller {
     /// Does what is due.
@@ -35,9 +40,12 @@ impl Controller {
     /// Has every backend checked soon; checks under way may be from before whatever happened, and do not count.
     pub(super) fn recheck(&mut self, now: Now) -> Vec<Command> {
         for slot in self.index.values().copied().collect::<Vec<_>>() {
-            // Those without a check stay so.
-            let probing = first_check(&self.pools[slot.0].service.check, &mut self.jitter, now);
-            self.set_probing(slot, probing);
+            if self.pools[slot.0].members[slot.1].probing == Probing::Never {
+                continue;
+            }
+            let within = (self.pools[slot.0].service.check.interval / 10).min(ANEW);
+            let due = Now(now.0 + self.jitter.up_to(within));
+            self.set_probing(slot, Probing::Due(due));
         }
         Vec::new()
     }

@@ -28,6 +28,8 @@ enum Step {
     Drain(Option<&'static str>, &'static str, bool),
     /// A neighbour is seen over this interface, or lost.
     Neighbour(u8, Option<&'static str>),
+    /// This host was cut off, and is back.
+    Recheck,
     /// The daemon stops; another reload may follow.
     Stop,
 }
@@ -64,6 +66,7 @@ fn steps() -> impl Strategy<Value = Step> {
         4 => configs().prop_map(Step::Reload),
         6 => (services, backends, any::<bool>()).prop_map(|(service, backend, drain)| Step::Drain(service, backend, drain)),
         4 => (1u8..6, interface).prop_map(|(host, interface)| Step::Neighbour(host, interface)),
+        2 => Just(Step::Recheck),
         1 => Just(Step::Stop),
     ]
 }
@@ -152,6 +155,15 @@ impl Trial {
                 }
                 let commands = self.rig.handle(Event::Neighbour { address, next_hop });
                 self.judge(&commands)
+            }
+            Step::Recheck => {
+                let commands = self.rig.handle(Event::Recheck);
+                prop_assert_eq!(commands, vec![]);
+                // What is under way does not count, and delays nothing.
+                self.in_flight.clear();
+                let soon = Now(self.rig.now.0 + Duration::from_millis(200));
+                prop_assert!(self.rig.controller.deadline().is_none_or(|next| next <= soon));
+                self.judge(&[])
             }
             Step::Stop => {
                 let commands = self.rig.handle(Event::Stop);

@@ -114,9 +114,7 @@ pub enum Event {
     Configure(Box<Config>),
     /// A check that the controller asked for has ended.
     ProbeEnded {
-        /// The backend that was checked.
-        backend: BackendKey,
-        /// The `id` of the command that started it; an answer to an older one is ignored.
+        /// The `id` of the command that started it; one that nobody waits for any more is ignored.
         id: u64,
         /// How it ended.
         outcome: ProbeOutcome,

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::ways::Ways;
 use crate::core::command::{Command, Level};
-use crate::core::event::{BackendKey, NextHop, ProbeOutcome};
+use crate::core::event::{NextHop, ProbeOutcome};
 use crate::io::announce::{AnnounceError, Announcer};
 use crate::io::check::Prober;
 use crate::io::datapath::attach::AttachError;
@@ -18,8 +18,6 @@ use crate::tables::writer::TableError;
 /// The end of a check.
 #[derive(Debug)]
 pub struct ProbeEnd {
-    /// The backend.
-    pub backend: BackendKey,
     /// Of the command.
     pub id: u64,
     /// How it ended.
@@ -176,7 +174,7 @@ impl Executor {
                 tokio::spawn(async move {
                     let outcome = prober.run(&attempt, &backend).await.outcome;
                     // The daemon is stopping: nobody waits for it.
-                    let _ = ends.send(ProbeEnd { backend, id, outcome });
+                    let _ = ends.send(ProbeEnd { id, outcome });
                 });
             }
             Command::Log { level, message } => match level {

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use crate::core::config::model::HttpCheck;
 
 /// Status codes: ranges of them, in the order that they were given in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StatusSet(Vec<RangeInclusive<u16>>);
 
 /// Lowest and highest there can be (RFC 9110, section 15).

@@ -2,7 +2,8 @@
 //! the election stands.
 
 use super::drain::DrainError;
-use super::pool::{Member, Pool, Probing};
+use super::pool::{Member, Pool};
+use super::subject::Probing;
 use super::{Controller, Slot};
 use crate::core::check::Attempt;
 use crate::core::config::model::{Backend, CheckKind, Holder};
@@ -46,7 +47,7 @@ impl Controller {
     pub fn attempts(&self, target: &DrainTarget) -> Result<Vec<(BackendKey, Attempt)>, DrainError> {
         let of = |(i, j): Slot| {
             let member = &self.pools[i].members[j];
-            (member.key.clone(), Attempt::of(&self.pools[i].service.check, member.target))
+            (member.key.clone(), Attempt::clone(&self.subjects[member.subject].attempt))
         };
         Ok(self.find(target)?.into_iter().map(of).collect())
     }
@@ -78,7 +79,8 @@ impl Controller {
     /// A backend, but for its share.
     fn view_backend(&self, pool: &Pool, backend: &Backend, member: &Member, now: Now) -> BackendView {
         let check = &pool.service.check;
-        let outcome = member.last_check.as_ref().map(|(_, outcome)| outcome);
+        let subject = &self.subjects[member.subject];
+        let outcome = subject.last_check.as_ref().map(|(_, outcome)| outcome);
         let local = backend.host == self.host;
         let next_hop = self.neighbours.get(&backend.address.into()).filter(|_| !local);
         BackendView {
@@ -89,14 +91,14 @@ impl Controller {
             address: backend.address,
             port: backend.port,
             weight: backend.weight,
-            state: member.state(check),
-            health: member.health.counter(),
+            state: member.state(&self.subjects),
+            health: subject.health.counter(),
             health_top: health::top(check),
             last_check: last_check(&check.kind, outcome),
             check_type: Some(check.type_name().to_owned()),
             check_ms: outcome.map(|outcome| outcome.took.as_secs_f64() * 1000.0),
-            checked_s: member.last_check.as_ref().map(|(at, _)| now.0.saturating_sub(at.0).as_secs_f64()),
-            next_check_s: match member.probing {
+            checked_s: subject.last_check.as_ref().map(|(at, _)| now.0.saturating_sub(at.0).as_secs_f64()),
+            next_check_s: match subject.probing {
                 Probing::Due(Now(at)) => Some(at.saturating_sub(now.0).as_secs_f64()),
                 Probing::InFlight { .. } | Probing::Never => None,
             },

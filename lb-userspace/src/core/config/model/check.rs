@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::core::check::http::StatusSet;
 
 /// Health check of every backend of a service, with HAProxy's semantics (REQUIREMENTS).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Check {
     /// What is sent and expected.
     pub kind: CheckKind,
@@ -57,13 +57,6 @@ impl Check {
         SocketAddr::new(self.address.unwrap_or(bound.ip()), self.port.unwrap_or(bound.port()))
     }
 
-    /// Whether both ask the same: then the answers to one say something of the other.
-    #[must_use]
-    pub fn asks_as(&self, other: &Self) -> bool {
-        let question = |check: &Self| (check.kind.clone(), check.tls.clone(), check.port, check.address);
-        question(self) == question(other)
-    }
-
     /// Its `type`, as the file calls it.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
@@ -72,7 +65,7 @@ impl Check {
 }
 
 /// The kind of a check.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CheckKind {
     /// A connection is accepted; with TLS, its handshake succeeds.
     Tcp,
@@ -122,7 +115,7 @@ pub struct Tls {
 }
 
 /// A request, and the answer that passes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HttpCheck {
     /// Its method.
     pub method: String,
@@ -139,7 +132,7 @@ pub struct HttpCheck {
 }
 
 /// What is asked of a MySQL or MariaDB server.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct MysqlCheck {
     /// The account that logs in; without one the server only has to greet.
     pub login: Option<MysqlLogin>,
@@ -152,7 +145,7 @@ pub struct MysqlCheck {
 }
 
 /// An account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MysqlLogin {
     /// Its name.
     pub user: String,
@@ -161,7 +154,7 @@ pub struct MysqlLogin {
 }
 
 /// A password, or where it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CheckPassword {
     /// There is none.
     Empty,
@@ -172,7 +165,7 @@ pub enum CheckPassword {
 }
 
 /// What is not to be shown.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(pub String);
 
 impl fmt::Debug for Secret {
@@ -182,7 +175,7 @@ impl fmt::Debug for Secret {
 }
 
 /// What a server must say of `read_only`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ReadOnly {
     /// That it takes writes.
     #[default]
@@ -206,7 +199,7 @@ impl ReadOnly {
 }
 
 /// A datagram, and the answer that passes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UdpCheck {
     /// What is sent.
     pub send: Vec<u8>,
@@ -215,7 +208,7 @@ pub struct UdpCheck {
 }
 
 /// The answer to a datagram.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum UdpAnswer {
     /// Any.
     Any,

@@ -6,6 +6,7 @@ mod elections;
 mod elsewhere;
 mod reloads;
 mod scenario;
+mod shared;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -140,7 +141,7 @@ impl Rig {
             self.now = self.now.max(deadline);
             for (backend, id) in probes(&self.handle(Event::Tick)) {
                 let outcome = answer(&backend);
-                self.handle(Event::ProbeEnded { backend, id, outcome });
+                self.handle(Event::ProbeEnded { id, outcome });
             }
         }
         self.now = end;

@@ -5,6 +5,7 @@ pub mod carrier;
 pub mod check;
 pub mod command;
 pub mod datapath;
+pub mod descriptors;
 pub mod doctor;
 pub mod duplicate;
 mod durable;

@@ -40,8 +40,13 @@ pub struct Broker {
 impl Broker {
     /// Starts a node that will join with `members`; returns before it has.
     pub fn start(lab: &Lab, host: &Node, members: &[&Node]) -> Result<Self> {
+        Self::start_with(lab, host, members, "")
+    }
+
+    /// The same, with further lines of its configuration.
+    pub fn start_with(lab: &Lab, host: &Node, members: &[&Node], options: &str) -> Result<Self> {
         let directory = lab.directory().join("rabbitmq").join(&host.name);
-        write(&directory, "rabbitmq.conf", &configuration(host, members))?;
+        write(&directory, "rabbitmq.conf", &(configuration(host, members) + options))?;
         write(&directory, "enabled_plugins", "[].")?;
         write(&directory, ".erlang.cookie", COOKIE)?;
         let cookie = directory.join(".erlang.cookie");

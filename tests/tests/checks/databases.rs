@@ -15,8 +15,12 @@ use crate::rig::{SERVER, TIMEOUT, at, await_verdict, check, checks, lab, says};
 const MANY: usize = 2000;
 
 pub(crate) fn logged_in(password: &str) -> MysqlCheck {
+    logged_in_as(USER, password)
+}
+
+fn logged_in_as(user: &str, password: &str) -> MysqlCheck {
     let password = CheckPassword::Given(Secret(password.to_owned()));
-    MysqlCheck { login: Some(MysqlLogin { user: USER.to_owned(), password }), ..MysqlCheck::default() }
+    MysqlCheck { login: Some(MysqlLogin { user: user.to_owned(), password }), ..MysqlCheck::default() }
 }
 
 #[test]
@@ -34,6 +38,12 @@ fn a_database_is_judged_by_what_it_says_of_itself() {
     let alone = mysql(MysqlCheck { wsrep: Some(true), ..logged_in(PASSWORD) });
     assert_eq!(alone, Err("wsrep_on is OFF: this is no member of a Galera cluster".into()));
 
+    server.sql("INSTALL SONAME 'auth_ed25519'");
+    server.sql(&format!("CREATE USER 'ed25519'@'%' IDENTIFIED VIA ed25519 USING PASSWORD('{PASSWORD}')"));
+    assert_eq!(mysql(logged_in_as("ed25519", PASSWORD)), Ok("takes writes".into()));
+    let denied = mysql(logged_in_as("ed25519", "wrong")).unwrap_err();
+    assert!(denied.starts_with("the server refuses: error 1045: Access denied"), "{denied}");
+
     let file = lab.directory().join("secret");
     write(lab.directory(), "secret", &format!("{PASSWORD}\n")).unwrap();
     let login = |password| Some(MysqlLogin { user: USER.to_owned(), password });
@@ -44,7 +54,10 @@ fn a_database_is_judged_by_what_it_says_of_itself() {
 
     let secured = |tls: Tls| {
         let checked = check(&lab, PORT, &CheckKind::Mysql(logged_in(PASSWORD)), Some(&tls), TIMEOUT);
-        assert_eq!(checked.outcome.has_passed(), checked.steps.iter().any(|step| step.says.starts_with("TLS 1.")));
+        assert!(checked.steps.iter().any(|step| step.says.starts_with("TLS 1.")), "{checked:?}");
+        // The account is named to no other server.
+        let named = checked.steps.iter().any(|step| step.says == format!("> login as {USER}"));
+        assert_eq!(named, checked.outcome.has_passed(), "{checked:?}");
         checked.outcome.verdict
     };
     assert_eq!(secured(Tls { ca: Some(files.ca.clone()), ..Tls::default() }), Ok("takes writes".into()));
@@ -83,11 +96,45 @@ fn many_checks_count_for_nothing_against_their_host() {
     let before = server.complaints();
     all_pass(CheckKind::Mysql(logged_in(PASSWORD)));
     assert_eq!(server.complaints(), before, "an account that logs in");
+    let against = server.against_hosts();
+    for checked in checks(&lab, PORT, &CheckKind::Mysql(logged_in(PASSWORD)), Some(&Tls::default()), TIMEOUT, 20) {
+        assert_eq!(checked.outcome.verdict, Err("the server does not offer TLS".into()));
+    }
+    server.await_idle();
+    assert_eq!(server.against_hosts(), against, "TLS that there is none of");
 
     // Without an account, logins are refused, which the server counts; but not against the host.
-    let before = server.against_hosts();
+    let refusals = || ["Aborted_connects", "Access_denied_errors"].map(|name| server.status(name));
+    let (against, counted) = (server.against_hosts(), refusals());
     all_pass(CheckKind::Mysql(MysqlCheck::default()));
-    assert_eq!(server.against_hosts(), before, "no account");
+    assert_eq!(server.against_hosts(), against, "no account");
+    assert_eq!(refusals(), counted.map(|count| count + MANY), "one for each check, and nothing else");
+    assert_eq!(says(&lab, PORT, &CheckKind::Mysql(logged_in(PASSWORD))), Ok("takes writes".into()));
+}
+
+/// What such a check finds out in the midst of a handshake is no reason to break it off: the server would count that.
+#[test]
+fn checks_that_must_not_go_on_count_for_nothing_against_their_host() {
+    let lab = lab();
+    let files = certificates::make(lab.directory(), lab.node(SERVER).address);
+    let (certificate, key) = (files.certificate.display(), files.key.display());
+    let server = mariadb::start(&lab, &format!("ssl-cert = {certificate}\nssl-key = {key}\n"), &[]);
+    let all_fail = |check: MysqlCheck, tls: Option<Tls>, why: &str| {
+        for checked in checks(&lab, PORT, &CheckKind::Mysql(check), tls.as_ref(), TIMEOUT, 20) {
+            let said = checked.outcome.verdict.as_ref().unwrap_err();
+            assert!(said.starts_with(why), "{checked:?}");
+        }
+        server.await_idle();
+    };
+    server.sql("INSTALL SONAME 'auth_pam'");
+    server.sql("CREATE USER 'pam'@'%' IDENTIFIED VIA pam");
+    server.sql("FLUSH HOSTS");
+    let against = server.against_hosts();
+    for check in [logged_in(PASSWORD), MysqlCheck::default()] {
+        all_fail(check, Some(Tls::default()), "the server's certificate is refused: ");
+    }
+    all_fail(logged_in_as("pam", PASSWORD), None, "the account is proved by dialog, which is not supported");
+    assert_eq!(server.against_hosts(), against);
     assert_eq!(says(&lab, PORT, &CheckKind::Mysql(logged_in(PASSWORD))), Ok("takes writes".into()));
 }
 

@@ -117,6 +117,12 @@ impl Mariadb {
         )
     }
 
+    /// A number that it counts.
+    pub(crate) fn status(&self, name: &str) -> usize {
+        let said = self.sql(&format!("SHOW GLOBAL STATUS LIKE '{name}'"));
+        said.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{said}"))
+    }
+
     /// Waits until it has no connections but the one that asks.
     pub(crate) fn await_idle(&self) {
         wait_until(Duration::from_secs(20), "a server without connections", || {

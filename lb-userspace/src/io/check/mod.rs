@@ -30,8 +30,14 @@ use crate::core::event::{BackendKey, ProbeOutcome};
 
 use talk::Talk;
 
-/// Most attempts under way at once. Each holds a descriptor or two; a daemon has some thousands of them.
+/// Attempts that may be under way at once.
 const AT_ONCE: usize = 512;
+/// The same where descriptors are plenty: more than one of each backend there will not be.
+const MOST_AT_ONCE: usize = 8192;
+/// Descriptors that everything else may need: connections of the API, maps and programs, hooks.
+const OTHERS: u64 = 512;
+/// Descriptors of an attempt: a socket, or the pipes of a command.
+const EACH: u64 = 3;
 /// Longest that a killed command may take to be gone.
 const REAPING: Duration = Duration::from_secs(2);
 /// Longest that a server is given to take leave, after the verdict.
@@ -43,6 +49,8 @@ pub struct Prober {
     host: String,
     tls: Arc<tls::Configs>,
     places: Arc<Semaphore>,
+    /// Places, free or not.
+    at_once: usize,
 }
 
 /// An attempt that is over.
@@ -58,13 +66,22 @@ impl Prober {
     /// On a host of this name.
     #[must_use]
     pub fn new(host: String) -> Self {
-        Self { host, tls: Arc::default(), places: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self { host, tls: Arc::default(), places: Arc::new(Semaphore::new(AT_ONCE)), at_once: AT_ONCE }
+    }
+
+    /// The same, which makes as many attempts at once as these descriptors allow. A backend that hangs keeps a place for as long as
+    /// its timeout: there should be one for every backend of the hosts that may fail together.
+    #[must_use]
+    pub fn within(self, descriptors: u64) -> Self {
+        let room = usize::try_from(descriptors.saturating_sub(OTHERS) / EACH).unwrap_or(MOST_AT_ONCE);
+        let at_once = room.clamp(AT_ONCE / 4, MOST_AT_ONCE);
+        Self { places: Arc::new(Semaphore::new(at_once)), at_once, ..self }
     }
 
     /// Makes one attempt at a backend.
     pub async fn run(&self, attempt: &Attempt, backend: &BackendKey) -> Checked {
         let Ok(place) = timeout(attempt.timeout, self.places.acquire()).await else {
-            let why = format!("cannot check from this host: {AT_ONCE} checks are under way already");
+            let why = format!("cannot check from this host: {} checks are under way already", self.at_once);
             return Checked { outcome: ProbeOutcome::failed(why, attempt.timeout), steps: Vec::new() };
         };
         let mut talk = Talk::begin();
@@ -102,7 +119,7 @@ impl Prober {
             CheckKind::Tcp | CheckKind::Http(_) | CheckKind::Amqp | CheckKind::Memcached => {
                 let stream = socket::connect(attempt, talk).await?;
                 let stream = match &attempt.tls {
-                    Some(tls) => self.tls.secure(stream, tls, *target, talk).await?,
+                    Some(tls) => self.tls.secure(stream, tls, *target, talk).await?.trusted()?,
                     None => Box::new(stream),
                 };
                 match kind {

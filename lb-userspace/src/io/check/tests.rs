@@ -254,13 +254,19 @@ async fn a_command_is_told_whom_to_judge() {
 
 #[tokio::test]
 async fn a_place_is_waited_for_no_longer_than_the_timeout() {
-    let prober = Prober::new("c1".into());
-    let _all = prober.places.acquire_many(AT_ONCE as u32).await.unwrap();
+    let prober = Prober::new("c1".into()).within(OTHERS + 200 * EACH);
+    let _all = prober.places.acquire_many(200).await.unwrap();
     let (target, _listener) = silent().await;
     let attempt = Attempt { target, kind: CheckKind::Tcp, tls: None, timeout: Duration::from_millis(100) };
     let backend = BackendKey { service: "web".into(), backend: "c1".into() };
     let why = prober.run(&attempt, &backend).await.outcome.verdict.unwrap_err();
-    assert_eq!(why, "cannot check from this host: 512 checks are under way already");
+    assert_eq!(why, "cannot check from this host: 200 checks are under way already");
+}
+
+#[test]
+fn there_are_as_many_places_as_descriptors_allow() {
+    let places = |descriptors| Prober::new("c1".into()).within(descriptors).places.available_permits();
+    assert_eq!([0, 1024, 20_000, 65_536, u64::MAX].map(places), [128, 170, 6496, 8192, 8192]);
 }
 
 #[tokio::test]

@@ -38,6 +38,24 @@ fn json_is_the_view_itself() {
 }
 
 #[test]
+fn a_check_is_told_step_by_step_and_its_verdict_is_the_exit_code() {
+    let daemon = FakeDaemon::start();
+    let output = run(pivot(&daemon.socket()).args(["check", "keystone/c1"]));
+    let page = "keystone/c1  http at 10.0.0.11:5001: passed in 1.2 ms: HTTP 200
+   MS  WHAT
+  0.0  connecting to 10.0.0.11:5001
+";
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), page));
+    let output = run(pivot(&daemon.socket()).args(["check", "keystone/c2", "--json"]));
+    assert_eq!(output.status.code(), Some(1));
+    let view: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(view["backends"][0]["says"], "connection refused");
+    // One of several is enough.
+    assert_eq!(run(pivot(&daemon.socket()).args(["check", "c2"])).status.code(), Some(1));
+    assert_eq!(run(pivot(&daemon.socket()).args(["check", "keystone/c9"])).status.code(), Some(1));
+}
+
+#[test]
 fn an_explanation_is_the_agreed_page_or_the_view_itself() {
     let daemon = FakeDaemon::start();
     let packet = ["explain", "--src", "10.0.0.7:40000", "--dst", "10.0.0.100:5000"];

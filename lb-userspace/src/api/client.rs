@@ -16,10 +16,10 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::error::{ApiError, ErrorBody};
-use super::wire::{CHANGE_TIME, DrainBody, ExplainQuery, FailoverBody, HoldBody, READ_TIME};
+use super::wire::{CHANGE_TIME, CheckBody, DrainBody, ExplainQuery, FailoverBody, HoldBody, READ_TIME};
 use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
-    BackendView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
+    BackendView, CheckView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
 };
 
 /// Longest connecting may take.
@@ -150,6 +150,12 @@ impl Client {
     /// `GET /v1/maps/{name}`: at most `limit` entries.
     pub async fn map_dump(&self, name: &str, limit: usize) -> Result<Vec<MapEntry>, ClientError> {
         self.get(&format!("/v1/maps/{}?limit={limit}", encode(name))).await
+    }
+
+    /// `POST /v1/check`.
+    pub async fn check(&self, target: &str) -> Result<CheckView, ClientError> {
+        let body = serde_json::json!(CheckBody { target: target.to_owned() }).to_string();
+        self.ask(Method::POST, "/v1/check", body, CHANGE_TIME).await
     }
 
     /// `POST /v1/drain`, or with `drain` false `POST /v1/undrain`.

@@ -7,7 +7,7 @@ use crate::core::event::DrainTarget;
 use crate::core::explain::Question;
 use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
-    BackendView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
+    BackendView, CheckView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
 };
 
 /// Where the daemon puts its answer. Sending fails if the asker has gone away, which is the asker's affair: ignore it.
@@ -49,6 +49,13 @@ pub enum Request {
         limit: usize,
         /// Where the entries go.
         answer: Answer<Vec<MapEntry>>,
+    },
+    /// Check backends now, for whoever asks: it counts for nothing.
+    Check {
+        /// Which. [`super::error::ErrorKind::NotFound`] if it names no backend.
+        target: DrainTarget,
+        /// Where it goes what was found, once all checks have ended.
+        answer: Answer<CheckView>,
     },
     /// Take backends out of service for new flows, or put them back.
     Drain {

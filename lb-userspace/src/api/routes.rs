@@ -16,13 +16,13 @@ use tokio::time::timeout;
 use super::error::{ApiError, ErrorBody, ErrorKind};
 use super::request::{Answer, Request};
 use super::wire::{
-    ARRIVAL_TIME, BODY_BYTES, CHANGE_TIME, DrainBody, DumpQuery, ExplainQuery, FailoverBody, FlowsQuery, HoldBody,
-    READ_TIME, check_limit, parse_target,
+    ARRIVAL_TIME, BODY_BYTES, CHANGE_TIME, CheckBody, DrainBody, DumpQuery, ExplainQuery, FailoverBody, FlowsQuery,
+    HoldBody, READ_TIME, check_limit, parse_target,
 };
 use crate::core::event::DrainTarget;
 use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
-    BackendView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
+    BackendView, CheckView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
 };
 
 /// Every route of the API, answered by whoever receives `requests`.
@@ -36,6 +36,7 @@ pub(super) fn router(requests: mpsc::Sender<Request>) -> Router {
         .route("/v1/explain", get(explain))
         .route("/v1/maps", get(maps))
         .route("/v1/maps/{name}", get(map_dump))
+        .route("/v1/check", post(check))
         .route("/v1/drain", post(drain))
         .route("/v1/undrain", post(undrain))
         .route("/v1/failover", post(failover))
@@ -91,6 +92,12 @@ async fn map_dump(
     let (Path(name), Query(DumpQuery { limit })) = (name?, query?);
     let limit = check_limit(limit)?;
     daemon.ask(READ_TIME, |answer| Request::MapDump { name, limit, answer }).await
+}
+
+async fn check(State(daemon): State<Daemon>, request: extract::Request) -> Reply<CheckView> {
+    let CheckBody { target } = read_body(request).await?;
+    let target = parse_target(&target)?;
+    daemon.ask(CHANGE_TIME, |answer| Request::Check { target, answer }).await
 }
 
 async fn drain(State(daemon): State<Daemon>, request: extract::Request) -> Reply<DrainView> {

@@ -39,6 +39,17 @@ pub struct DrainBody {
     pub target: String,
 }
 
+/// Body of `POST /v1/check`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckBody {
+    /// `service/backend`, or a backend's name in every service.
+    pub target: String,
+}
+
+/// Longest that a check takes which somebody waits for, whatever its `timeout`.
+pub const CHECK_TIME: Duration = Duration::from_secs(30);
+
 /// Body of `POST /v1/failover`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,7 +12,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  refused or failed: an unknown backend, a configuration with errors, pivotd does not answer;
-     'pivot doctor' found a problem
+     'pivot doctor' found a problem; a backend does not pass 'pivot check'
   2  wrong usage
   3  pivotd is not running
   4  no permission to use its socket
@@ -90,8 +90,17 @@ pub(super) enum DaemonCommand {
     Vips,
     /// List the services: address, backends that are up, traffic, flows that the flow table had no place for
     Services,
-    /// List the backends of all services: state, health, share, how they are reached
+    /// List the backends of all services: state, health, share, how they are reached, what their last checks found
     Backends,
+    /// Check a backend now, and tell what was said on the way; exits with 1 unless it passes
+    ///
+    /// It is checked from this host, as the configuration says. What is found counts for nothing: the backend's state does not
+    /// change.
+    Check {
+        /// The backend: SERVICE/BACKEND, or BACKEND to mean it in every service
+        #[arg(value_parser = target)]
+        target: String,
+    },
     /// List flows: client, backend, its state, how far the flow has come, when it is forgotten
     Flows {
         /// Only flows of this service

@@ -3,7 +3,7 @@
 use super::args::{Args, Command, ConfigCommand, DaemonCommand, MapsCommand};
 use super::check::check;
 use super::doctor::doctor;
-use super::error::{CliError, DEGRADED, OK};
+use super::error::{CliError, DEGRADED, FAILED, OK};
 use super::output::Output;
 use super::render;
 use super::target::Target;
@@ -47,6 +47,11 @@ async fn ask(command: DaemonCommand, target: &Target, output: Output) -> Result<
         DaemonCommand::Backends => {
             let backends = client.backends().await.map_err(failed)?;
             output.show(&backends, |view, paint| render::backends(view, paint))?;
+        }
+        DaemonCommand::Check { target: backend } => {
+            let checked = client.check(&backend).await.map_err(failed)?;
+            output.show(&checked, render::check)?;
+            return Ok(if checked.backends.iter().all(|backend| backend.passed) { OK } else { FAILED });
         }
         DaemonCommand::Flows { service, limit } => {
             let flows = client.flows(limit, service.as_deref()).await.map_err(failed)?;

@@ -1,9 +1,9 @@
 //! What leaves the controller: everything that is to be done, in order.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::net::IpAddr;
+use std::sync::Arc;
 
-use super::config::model::CheckKind;
+use super::check::Attempt;
 use super::event::{Addressee, BackendKey};
 use super::plan::Image;
 
@@ -77,16 +77,12 @@ pub enum Command {
     },
     /// Start a check now; its end comes back as [`super::event::Event::ProbeEnded`] with the same `id`.
     Probe {
-        /// The backend.
+        /// The backend; where several go by this check, one of them.
         backend: BackendKey,
-        /// Tells this check from earlier ones.
+        /// Tells this check from all others.
         id: u64,
-        /// Where to connect to.
-        target: SocketAddr,
-        /// What to send and expect.
-        kind: CheckKind,
-        /// Longest it may take.
-        timeout: Duration,
+        /// Where, what to send and expect, and how long it may take.
+        attempt: Arc<Attempt>,
     },
     /// A line for the operator's log.
     Log {

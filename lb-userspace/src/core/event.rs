@@ -81,11 +81,30 @@ impl std::fmt::Display for BackendKey {
 
 /// How a check ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProbeOutcome {
-    /// It passed, after this long.
-    Passed(Duration),
-    /// It failed: why, in words an operator knows ("connection refused", "timeout after 1s").
-    Failed(String),
+pub struct ProbeOutcome {
+    /// What it found ("HTTP 200"; nothing if there is no more to say than that it passed), or why it failed, in words an operator
+    /// knows ("connection refused", "read_only is ON").
+    pub verdict: Result<String, String>,
+    /// How long that took.
+    pub took: Duration,
+}
+
+impl ProbeOutcome {
+    /// It passed, and found this.
+    pub fn passed(found: impl Into<String>, took: Duration) -> Self {
+        Self { verdict: Ok(found.into()), took }
+    }
+
+    /// It failed, and why.
+    pub fn failed(why: impl Into<String>, took: Duration) -> Self {
+        Self { verdict: Err(why.into()), took }
+    }
+
+    /// Whether it passed.
+    #[must_use]
+    pub fn has_passed(&self) -> bool {
+        self.verdict.is_ok()
+    }
 }
 
 /// An event.
@@ -95,9 +114,7 @@ pub enum Event {
     Configure(Box<Config>),
     /// A check that the controller asked for has ended.
     ProbeEnded {
-        /// The backend that was checked.
-        backend: BackendKey,
-        /// The `id` of the command that started it; an answer to an older one is ignored.
+        /// The `id` of the command that started it; one that nobody waits for any more is ignored.
         id: u64,
         /// How it ended.
         outcome: ProbeOutcome,

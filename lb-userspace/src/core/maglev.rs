@@ -44,7 +44,7 @@ use std::sync::Arc;
 mod tests;
 
 /// A configured backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// Where it listens: what it is known by on every controller. Decides its permutation and breaks every tie.
     pub identity: SocketAddr,

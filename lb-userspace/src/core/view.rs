@@ -231,8 +231,16 @@ pub struct BackendView {
     pub health: u32,
     /// Top of the health counter.
     pub health_top: u32,
-    /// What the last check said ("ok in 0.3 ms", "connection refused", "not checked yet").
+    /// What the last check said ("ok in 0.3 ms: HTTP 200", "connection refused", "not checked yet").
     pub last_check: String,
+    /// Type of its checks, as the configuration calls it.
+    pub check_type: Option<String>,
+    /// How long the last check took, in milliseconds.
+    pub check_ms: Option<f64>,
+    /// Seconds since it ended.
+    pub checked_s: Option<f64>,
+    /// Seconds until the next one; `None` if it is under way, or there is none.
+    pub next_check_s: Option<f64>,
     /// Seconds since the state last changed.
     pub since_s: u64,
     /// MAC it is reached at; `None` if not resolved, or if it is this host.
@@ -358,6 +366,41 @@ pub struct ReloadView {
 pub struct DrainView {
     /// Every backend that was meant, at least one.
     pub backends: Vec<DrainedView>,
+}
+
+/// What checks found that were made because somebody asked (`pivot check`). They count for nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckView {
+    /// Every backend that was meant, at least one.
+    pub backends: Vec<CheckedView>,
+}
+
+/// One backend that was checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckedView {
+    /// `service/backend`.
+    pub id: String,
+    /// Type of the check, as the configuration calls it.
+    pub check_type: String,
+    /// Where it was asked: address and port.
+    pub target: String,
+    /// Whether it passed.
+    pub passed: bool,
+    /// What was found, or why it failed.
+    pub says: String,
+    /// How long that took, in milliseconds.
+    pub took_ms: f64,
+    /// What was said and done, in order.
+    pub steps: Vec<CheckStepView>,
+}
+
+/// One step of a check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckStepView {
+    /// Milliseconds since it began.
+    pub at_ms: f64,
+    /// What was said or done.
+    pub says: String,
 }
 
 /// One backend that such an order named.

@@ -1,16 +1,24 @@
 //! The API's questions: the controller's view, with the counters of the kernel tables.
 
 use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures::future::join_all;
 
 use super::Daemon;
 use super::election::Elections;
 use crate::api::error::ApiError;
-use crate::api::request::Request;
+use crate::api::request::{Answer, Request};
+use crate::api::wire::CHECK_TIME;
+use crate::core::check::{Attempt, Step};
+use crate::core::event::BackendKey;
 use crate::core::event::DrainTarget;
 use crate::core::explain::Question;
 use crate::core::view::{
-    BackendView, DrainView, DrainedView, ExplainView, InterfaceView, ServiceView, Status, VerdictView, VipView,
+    BackendView, CheckStepView, CheckView, CheckedView, DrainView, DrainedView, ExplainView, InterfaceView,
+    ServiceView, Status, VerdictView, VipView,
 };
+use crate::io::check::{Checked, Prober};
 use crate::io::datapath::attach::XdpKind;
 use crate::io::datapath::flows;
 use crate::io::datapath::inspect::{self, DumpError};
@@ -37,6 +45,7 @@ impl Daemon {
                     DumpError::Opaque { .. } => ApiError::invalid(error.to_string()),
                 })));
             }
+            Request::Check { target, answer } => self.check(&target, answer),
             Request::Drain { target, drain, answer } => drop(answer.send(self.drain(&target, drain).await)),
             Request::Vips(answer) => drop(answer.send(self.vips().await)),
             Request::Failover { name, to, answer } => self.fail_over(name.as_deref(), to, answer).await,
@@ -152,6 +161,19 @@ impl Daemon {
         Ok(explain::explain(writer, question, place))
     }
 
+    /// Checks backends beside everything else.
+    fn check(&self, target: &DrainTarget, answer: Answer<CheckView>) {
+        let attempts = match self.controller.attempts(target) {
+            Ok(attempts) => attempts,
+            Err(error) => return drop(answer.send(Err(ApiError::not_found(error.to_string())))),
+        };
+        let prober = self.executor.prober.clone();
+        tokio::spawn(async move {
+            let backends = join_all(attempts.into_iter().map(|named| checked(&prober, named))).await;
+            drop(answer.send(Ok(CheckView { backends })));
+        });
+    }
+
     async fn drain(&mut self, target: &DrainTarget, drain: bool) -> Result<DrainView, ApiError> {
         let before = self.backends();
         let (meant, commands) =
@@ -168,5 +190,22 @@ impl Daemon {
             })
             .collect();
         Ok(DrainView { backends })
+    }
+}
+
+/// Checks a backend, and tells what was said.
+async fn checked(prober: &Prober, (backend, attempt): (BackendKey, Attempt)) -> CheckedView {
+    let attempt = Attempt { timeout: attempt.timeout.min(CHECK_TIME), ..attempt };
+    let Checked { outcome, steps } = prober.run(&attempt, &backend).await;
+    let millis = |duration: Duration| duration.as_secs_f64() * 1000.0;
+    let passed = outcome.has_passed();
+    CheckedView {
+        id: backend.to_string(),
+        check_type: attempt.type_name().to_owned(),
+        target: attempt.target.to_string(),
+        passed,
+        says: outcome.verdict.unwrap_or_else(|why| why),
+        took_ms: millis(outcome.took),
+        steps: steps.into_iter().map(|Step { at, says }| CheckStepView { at_ms: millis(at), says }).collect(),
     }
 }

@@ -7,19 +7,17 @@ use tokio::sync::mpsc;
 
 use super::ways::Ways;
 use crate::core::command::{Command, Level};
-use crate::core::event::{BackendKey, NextHop, ProbeOutcome};
+use crate::core::event::{NextHop, ProbeOutcome};
 use crate::io::announce::{AnnounceError, Announcer};
+use crate::io::check::Prober;
 use crate::io::datapath::attach::AttachError;
 use crate::io::datapath::{Datapath, InterfaceError};
 use crate::io::netlink::{Link, Neighbour, Netlink, NetlinkError, Resolver};
-use crate::io::probe;
 use crate::tables::writer::TableError;
 
 /// The end of a check.
 #[derive(Debug)]
 pub struct ProbeEnd {
-    /// The backend.
-    pub backend: BackendKey,
     /// Of the command.
     pub id: u64,
     /// How it ended.
@@ -62,6 +60,8 @@ pub struct Executor {
     pub netlink: Netlink,
     pub(super) resolver: Resolver,
     probes: mpsc::UnboundedSender<ProbeEnd>,
+    /// Makes checks.
+    pub(super) prober: Prober,
     pub(super) own_address: Option<IpAddr>,
     pub(super) announcer: Announcer,
     /// Interfaces that VIPs are on.
@@ -80,10 +80,11 @@ impl Executor {
         netlink: Netlink,
         resolver: Resolver,
         probes: mpsc::UnboundedSender<ProbeEnd>,
+        prober: Prober,
         own_address: Option<IpAddr>,
     ) -> Self {
         let (announcer, carriers, held, ways) = Default::default();
-        Self { datapath, netlink, resolver, probes, own_address, announcer, carriers, held, ways }
+        Self { datapath, netlink, resolver, probes, prober, own_address, announcer, carriers, held, ways }
     }
 
     /// Carries out commands; one that fails is logged and the others follow.
@@ -168,12 +169,12 @@ impl Executor {
                 self.forget(&addressee);
                 self.detach_unused()?;
             }
-            Command::Probe { backend, id, target, kind, timeout } => {
-                let ends = self.probes.clone();
+            Command::Probe { backend, id, attempt } => {
+                let (ends, prober) = (self.probes.clone(), self.prober.clone());
                 tokio::spawn(async move {
-                    let outcome = probe::run(&kind, target, timeout).await;
+                    let outcome = prober.run(&attempt, &backend).await.outcome;
                     // The daemon is stopping: nobody waits for it.
-                    let _ = ends.send(ProbeEnd { backend, id, outcome });
+                    let _ = ends.send(ProbeEnd { id, outcome });
                 });
             }
             Command::Log { level, message } => match level {

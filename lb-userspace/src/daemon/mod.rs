@@ -153,7 +153,7 @@ impl Daemon {
                     self.answer(question).await;
                     continue;
                 }
-                Some(ProbeEnd { backend, id, outcome }) = self.probes.recv() => Event::ProbeEnded { backend, id, outcome },
+                Some(ProbeEnd { id, outcome }) = self.probes.recv() => Event::ProbeEnded { id, outcome },
                 Some(neighbour) = self.neighbours.recv() => {
                     Event::Neighbour { address: neighbour.address, next_hop: self.executor.next_hop(neighbour) }
                 }

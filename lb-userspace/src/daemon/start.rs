@@ -27,7 +27,9 @@ use crate::core::config::{self, Config};
 use crate::core::controller::{AdoptedBackend, Controller};
 use crate::core::event::{Event, NextHop, Now};
 use crate::core::features::State;
+use crate::io::check::Prober;
 use crate::io::datapath::Datapath;
+use crate::io::descriptors;
 use crate::io::holds::Holds;
 use crate::io::instance::Instance;
 use crate::io::log::Lost;
@@ -78,9 +80,10 @@ pub async fn start(options: Options, lost: Lost) -> Result<Daemon, DaemonError> 
     let known = known(adopted.as_deref().unwrap_or_default(), &netlink).await;
     let seed = RandomState::new().hash_one(&host);
     let hooks = Hooks::new(host.clone());
+    let prober = Prober::new(host.clone()).within(descriptors::raise());
     let mut daemon = Daemon {
         controller: Controller::new(host.clone(), known, seed).with_controllers(datapath.writer().controllers()),
-        executor: Executor::new(datapath, netlink, resolver, probe_ends, own_address),
+        executor: Executor::new(datapath, netlink, resolver, probe_ends, prober, own_address),
         options,
         host,
         instance,

@@ -2,8 +2,10 @@
 
 pub mod announce;
 pub mod carrier;
+pub mod check;
 pub mod command;
 pub mod datapath;
+pub mod descriptors;
 pub mod doctor;
 pub mod duplicate;
 mod durable;
@@ -15,7 +17,6 @@ pub mod log;
 pub mod memlock;
 pub mod netlink;
 pub mod preflight;
-pub mod probe;
 pub mod sequence;
 pub mod sync_socket;
 pub mod vrrp;

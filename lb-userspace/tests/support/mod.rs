@@ -12,7 +12,8 @@ use lb_userspace::core::event::DrainTarget;
 use lb_userspace::core::explain::Question;
 use lb_userspace::core::view::vips::{HandOverView, HandedView, VipsView};
 use lb_userspace::core::view::{
-    BackendState, BackendView, DrainView, DrainedView, ExplainView, FlowView, MapEntry, MapView, ReloadView, Status,
+    BackendState, BackendView, CheckStepView, CheckView, CheckedView, DrainView, DrainedView, ExplainView, FlowView,
+    MapEntry, MapView, ReloadView, Status,
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -82,6 +83,7 @@ pub(crate) async fn answer_all(mut requests: mpsc::Receiver<Request>) {
             Request::Explain { question, answer } => drop(answer.send(explained(&question))),
             Request::Maps(answer) => drop(answer.send(Ok(fixture::<Vec<MapView>>("maps")))),
             Request::MapDump { name, limit, answer } => drop(answer.send(entries(&name, limit))),
+            Request::Check { target, answer } => drop(answer.send(checked(&target))),
             Request::Drain { target, drain, answer } => drop(answer.send(drained(&target, drain))),
             Request::Vips(answer) => drop(answer.send(Ok(fixture("vips")))),
             Request::Failover { name, to, answer } => drop(answer.send(failed_over(name.as_deref(), to.as_deref()))),
@@ -89,6 +91,25 @@ pub(crate) async fn answer_all(mut requests: mpsc::Receiver<Request>) {
             Request::Reload(answer) => drop(answer.send(reloaded())),
         }
     }
+}
+
+/// c2 of every service refuses, all others pass.
+fn checked(target: &DrainTarget) -> Result<CheckView, ApiError> {
+    let known = drained(target, true)?.backends;
+    let one = |backend: DrainedView| {
+        let passed = !backend.id.ends_with("/c2");
+        let says = if passed { "HTTP 200" } else { "connection refused" };
+        CheckedView {
+            id: backend.id,
+            check_type: "http".to_owned(),
+            target: "10.0.0.11:5001".to_owned(),
+            passed,
+            says: says.to_owned(),
+            took_ms: 1.25,
+            steps: vec![CheckStepView { at_ms: 0.02, says: "connecting to 10.0.0.11:5001".to_owned() }],
+        }
+    };
+    Ok(CheckView { backends: known.into_iter().map(one).collect() })
 }
 
 /// What a reload of a bad file is refused with.

@@ -16,7 +16,7 @@ use super::service::{await_listening, await_printed, write};
 use crate::lab::{Lab, Node, Process};
 
 /// Port of AMQP.
-pub(super) const PORT: u16 = 5672;
+pub const PORT: u16 = 5672;
 
 /// Port of Erlang's name server, with which nodes find each other.
 const EPMD_PORT: u16 = 4369;
@@ -29,7 +29,7 @@ const COOKIE: &str = "PIVOTLAB";
 
 /// A node of the cluster; killed when dropped.
 #[derive(Debug)]
-pub(super) struct Broker {
+pub struct Broker {
     host: Node,
     environment: Vec<(&'static str, String)>,
     broker: Process,
@@ -39,9 +39,14 @@ pub(super) struct Broker {
 
 impl Broker {
     /// Starts a node that will join with `members`; returns before it has.
-    pub(super) fn start(lab: &Lab, host: &Node, members: &[&Node]) -> Result<Self> {
+    pub fn start(lab: &Lab, host: &Node, members: &[&Node]) -> Result<Self> {
+        Self::start_with(lab, host, members, "")
+    }
+
+    /// The same, with further lines of its configuration.
+    pub fn start_with(lab: &Lab, host: &Node, members: &[&Node], options: &str) -> Result<Self> {
         let directory = lab.directory().join("rabbitmq").join(&host.name);
-        write(&directory, "rabbitmq.conf", &configuration(host, members))?;
+        write(&directory, "rabbitmq.conf", &(configuration(host, members) + options))?;
         write(&directory, "enabled_plugins", "[].")?;
         write(&directory, ".erlang.cookie", COOKIE)?;
         let cookie = directory.join(".erlang.cookie");
@@ -62,12 +67,12 @@ impl Broker {
     }
 
     /// Waits until the node has joined its cluster and serves.
-    pub(super) fn await_started(&mut self) -> Result<()> {
+    pub fn await_started(&mut self) -> Result<()> {
         await_printed(&mut self.broker, "Server startup complete")
     }
 
     /// Runs `rabbitmqctl` against this node, and reads the JSON that it prints.
-    pub(super) fn control(&self, arguments: &[&str]) -> Result<serde_json::Value> {
+    pub fn control(&self, arguments: &[&str]) -> Result<serde_json::Value> {
         let mut command = self.host.netns().command(RABBITMQCTL)?;
         command.envs(self.environment.clone()).args(["--quiet", "--formatter", "json"]).args(arguments);
         let output = command.output().with_context(|| format!("starting {command:?}"))?;
@@ -80,17 +85,22 @@ impl Broker {
     }
 
     /// What the node logged so far.
-    pub(super) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         self.broker.stdout()
     }
 
     /// The node's host.
-    pub(super) fn host(&self) -> &Node {
+    pub fn host(&self) -> &Node {
         &self.host
     }
 
+    /// Signals the node.
+    pub fn signal(&mut self, signal: rustix::process::Signal) -> Result<()> {
+        self.broker.signal(signal)
+    }
+
     /// Kills the node; its name server stays.
-    pub(super) fn kill(&mut self) -> Result<()> {
+    pub fn kill(&mut self) -> Result<()> {
         self.broker.kill()
     }
 }
@@ -103,7 +113,7 @@ impl Drop for Broker {
 }
 
 /// Name of the node on a host.
-pub(super) fn node_name(address: Ipv4Addr) -> String {
+pub fn node_name(address: Ipv4Addr) -> String {
     format!("rabbit@{address}")
 }
 

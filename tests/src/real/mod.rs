@@ -10,7 +10,7 @@
 //! lab; nothing of the machine's own configuration, data or services is used or touched.
 
 pub mod batch;
-mod broker;
+pub mod broker;
 pub mod figures;
 pub mod galera;
 pub mod memcached;

@@ -13,7 +13,7 @@ pub(super) const RABBITMQ_SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 /// The AMQP broker's command line; not Debian's wrapper of it, which changes the user.
 pub(super) const RABBITMQCTL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 /// The replication of MariaDB.
-pub(super) const GALERA: &str = "/usr/lib/galera/libgalera_smm.so";
+pub const GALERA: &str = "/usr/lib/galera/libgalera_smm.so";
 
 /// What is needed, and the package that it comes in.
 pub const NEEDED: &[(&str, &str)] = &[

@@ -11,7 +11,7 @@ use super::batch::Batch;
 use crate::lab::{Node, Process, wait_until};
 
 /// How long a server may take to get ready: with three Erlang nodes and three databases starting on two busy cores.
-pub(super) const START: Duration = Duration::from_secs(120);
+pub const START: Duration = Duration::from_secs(120);
 
 /// One service of the control plane, running on every controller, with its clients.
 pub trait Service: Send {
@@ -39,7 +39,7 @@ pub trait Service: Send {
 }
 
 /// Waits until a daemon has printed `text` (or fails as soon as it has ended), within [`START`].
-pub(super) fn await_printed(process: &mut Process, text: &str) -> Result<()> {
+pub fn await_printed(process: &mut Process, text: &str) -> Result<()> {
     let what = format!("{process} to print {text:?}");
     let seen = wait_until(START, &what, || match process.ended() {
         Ok(Some(status)) => Ok(Err(format!("{process} ended at its start: {status}"))),
@@ -54,14 +54,14 @@ pub(super) fn await_printed(process: &mut Process, text: &str) -> Result<()> {
 }
 
 /// Waits until something accepts connections on a host's node address, within [`START`].
-pub(super) fn await_listening(host: &Node, port: u16) -> Result<()> {
+pub fn await_listening(host: &Node, port: u16) -> Result<()> {
     let address = SocketAddr::from((host.address, port));
     let what = format!("a listener on {address}");
     host.run(|| wait_until(START, &what, || TcpStream::connect_timeout(&address, Duration::from_secs(1)).map(drop)))?
 }
 
 /// Writes a file below a directory, which is made if need be.
-pub(super) fn write(directory: &Path, name: &str, content: &str) -> Result<()> {
+pub fn write(directory: &Path, name: &str, content: &str) -> Result<()> {
     fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
     let path = directory.join(name);
     fs::write(&path, content).with_context(|| format!("writing {}", path.display()))

@@ -3,19 +3,22 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use lb_userspace::core::check::Attempt;
 use lb_userspace::core::config::model::CheckKind;
-use lb_userspace::core::event::ProbeOutcome;
-use lb_userspace::io::probe;
+use lb_userspace::core::event::BackendKey;
+use lb_userspace::io::check::Prober;
 
 use crate::segment::{on_a_segment, run, set_neighbour};
 
-async fn probed(target: &str, timeout_ms: u64) -> ProbeOutcome {
+async fn probed(target: &str, timeout_ms: u64) -> Result<String, String> {
     let target: SocketAddr = target.parse().unwrap();
-    probe::run(&CheckKind::Tcp, target, Duration::from_millis(timeout_ms)).await
+    let attempt = Attempt { target, kind: CheckKind::Tcp, tls: None, timeout: Duration::from_millis(timeout_ms) };
+    let backend = BackendKey { service: "web".to_owned(), backend: "c1".to_owned() };
+    Prober::new("c1".to_owned()).run(&attempt, &backend).await.outcome.verdict
 }
 
-fn failed(words: &str) -> ProbeOutcome {
-    ProbeOutcome::Failed(words.to_owned())
+fn failed(words: &str) -> Result<String, String> {
+    Err(words.to_owned())
 }
 
 #[test]
@@ -25,7 +28,7 @@ fn a_listener_on_another_host_passes() {
             let target = format!("{address}:{port}");
             let _listener = lab.at_the_peer(|| std::net::TcpListener::bind(&target).unwrap());
             let outcome = probed(&target, 15_000).await;
-            assert!(matches!(outcome, ProbeOutcome::Passed(_)), "{target}: {outcome:?}");
+            assert!(outcome.is_ok(), "{target}: {outcome:?}");
         }
     });
 }
@@ -46,7 +49,7 @@ fn an_unreachable_backend_is_told_from_a_silent_one() {
         run(&format!("ip -n {} route add blackhole 10.0.0.1/32", lab.peer));
         run(&format!("ip -n {} route add blackhole fd00::1/128", lab.peer));
         for silent in ["10.0.0.2:80", "[fd00::2]:80"] {
-            assert_eq!(probed(silent, 300).await, failed("no answer within 300ms"), "{silent}");
+            assert_eq!(probed(silent, 300).await, failed("no answer within 300 ms"), "{silent}");
         }
     });
 }

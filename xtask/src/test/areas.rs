@@ -92,6 +92,14 @@ pub(crate) const AREAS: &[Area] = &[
         runs: &[&["--test=real", "--", ALONE]],
     },
     Area {
+        name: "checks",
+        place: Place::Here,
+        needs: &[Group::Bpf, Group::Lab, Group::Real],
+        root: Some("run services in network namespaces"),
+        programs: true,
+        runs: &[&["--test=checks", "--", ALONE]],
+    },
+    Area {
         name: "stock",
         place: Place::Guest,
         needs: &[Group::Bpf, Group::Lab],

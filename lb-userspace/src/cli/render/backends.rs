@@ -1,13 +1,13 @@
 //! `pivot backends`.
 
-use crate::core::view::BackendView;
+use crate::core::view::{BackendState, BackendView};
 
 use super::super::human;
 use super::super::text::{Cell, Paint, Table, Tone, numbers, words};
 use super::super::warning::is_unresolved;
 use super::{endpoint, health, state};
 
-/// One line per backend.
+/// One line per backend on what it may be sent, and one on its checks.
 pub fn backends(backends: &[BackendView], paint: Paint) -> String {
     let mut table = Table::new(
         0,
@@ -15,11 +15,11 @@ pub fn backends(backends: &[BackendView], paint: Paint) -> String {
             words("BACKEND"),
             words("ADDRESS"),
             words("STATE"),
+            numbers("SINCE"),
             numbers("HEALTH"),
             numbers("WEIGHT"),
             numbers("SHARE"),
             words("REACHED AT"),
-            words("LAST CHECK"),
         ],
     );
     for backend in backends {
@@ -27,14 +27,44 @@ pub fn backends(backends: &[BackendView], paint: Paint) -> String {
             (&backend.id).into(),
             endpoint(backend).into(),
             state(backend.state),
+            human::duration(backend.since_s).into(),
             health(backend),
             backend.weight.to_string().into(),
             human::share(backend.share).into(),
             way(backend),
-            (&backend.last_check).into(),
+        ]);
+    }
+    let page = table.render(paint);
+    if backends.is_empty() { page } else { page + "\n" + &checks(backends, paint) }
+}
+
+/// What their checks found, and when.
+fn checks(backends: &[BackendView], paint: Paint) -> String {
+    let columns =
+        [words("BACKEND"), words("CHECK"), numbers("CHECKED"), numbers("TOOK"), numbers("NEXT"), words("LAST CHECK")];
+    let mut table = Table::new(0, &columns);
+    let unknown = || "-".to_owned();
+    for backend in backends {
+        let tone = if backend.state == BackendState::Down { Tone::Bad } else { Tone::Plain };
+        table.row([
+            (&backend.id).into(),
+            backend.check_type.as_deref().unwrap_or("-").into(),
+            backend.checked_s.map_or_else(unknown, |seconds| format!("{seconds:.1} s ago")).into(),
+            backend.check_ms.map_or_else(unknown, |millis| format!("{millis:.1} ms")).into(),
+            next(backend).into(),
+            Cell::new(tone, &backend.last_check),
         ]);
     }
     table.render(paint)
+}
+
+/// When it is checked next.
+fn next(backend: &BackendView) -> String {
+    match (backend.next_check_s, backend.checked_s) {
+        (Some(seconds), _) => format!("in {seconds:.1} s"),
+        (None, Some(_)) => "now".to_owned(),
+        (None, None) => "-".to_owned(),
+    }
 }
 
 /// Where its packets go.

@@ -2,6 +2,7 @@
 
 mod backends;
 mod change;
+mod check;
 mod doctor;
 mod explain;
 mod flows;
@@ -14,6 +15,7 @@ mod vips;
 
 pub use backends::backends;
 pub use change::{drain, handed_over, reload};
+pub use check::check;
 pub use doctor::doctor;
 pub use explain::explain;
 pub use flows::flows;

@@ -179,7 +179,20 @@ fn backends(thing: &str, old: &Backend, new: &Backend, lines: &mut Vec<String>) 
 }
 
 fn checks(thing: &str, old: &Check, new: &Check, lines: &mut Vec<String>) {
-    changed(&format!("{thing} type"), old.kind.name(), new.kind.name(), lines);
+    if old.type_name() == new.type_name() && (&old.kind, &old.tls) != (&new.kind, &new.tls) {
+        // There may be passwords among them.
+        lines.push(format!("~ {thing} options of type {} changed", new.type_name()));
+    }
+    changed(&format!("{thing} type"), old.type_name(), new.type_name(), lines);
+    let own = |value: Option<String>| value.unwrap_or_else(|| "the backend's".to_owned());
+    changed(
+        &format!("{thing} port"),
+        own(old.port.map(|it| it.to_string())),
+        own(new.port.map(|it| it.to_string())),
+        lines,
+    );
+    let address = |check: &Check| own(check.address.map(|address| address.to_string()));
+    changed(&format!("{thing} address"), address(old), address(new), lines);
     let durations = [
         ("interval", old.interval, new.interval),
         ("fast_interval", old.fast_interval, new.fast_interval),

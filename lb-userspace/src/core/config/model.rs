@@ -4,11 +4,17 @@
 //! Invariants (established by the checker, relied on everywhere): names are unique; every reference resolves;
 //! (VIP, port, protocol) is unique; ports are 1..=65535; all addresses of one service are of one family; a group has VIPs.
 
+mod check;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::core::sync::message::Key;
 use crate::core::vrrp::advert::{Password, Version};
+
+pub use check::{
+    Check, CheckKind, CheckPassword, HttpCheck, MysqlCheck, MysqlLogin, ReadOnly, Secret, Tls, UdpAnswer, UdpCheck,
+};
 
 /// A whole, checked configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -319,44 +325,6 @@ pub struct Backend {
     pub port: u16,
     /// Share of new flows, relative to its siblings: 0..=256, 100 unless given. 0 takes no new flows.
     pub weight: u16,
-}
-
-/// Health check of every backend of a service, with HAProxy's semantics (REQUIREMENTS).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    /// What is sent and expected.
-    pub kind: CheckKind,
-    /// Pause between the end of a check and the next one.
-    pub interval: Duration,
-    /// The same while a backend's state is in doubt (neither at the top nor at 0).
-    pub fast_interval: Duration,
-    /// The same while a backend is down.
-    pub down_interval: Duration,
-    /// Longest a check may take.
-    pub timeout: Duration,
-    /// Passes in a row that bring a backend up.
-    pub rise: u32,
-    /// Failures in a row that take it down.
-    pub fall: u32,
-}
-
-/// The kind of a check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CheckKind {
-    /// A TCP connection is accepted.
-    Tcp,
-    /// No check: the backend is always taken to be up.
-    None,
-}
-
-impl CheckKind {
-    /// As the file calls it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::None => "none",
-        }
-    }
 }
 
 /// Sizes of the kernel tables, fixed while the maps are pinned.

@@ -4,10 +4,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::duration::{self, DurationError};
-use super::model::{CheckKind, Mode, Protocol};
+use super::model::{Mode, Protocol};
 use super::reader::Entry;
 use super::report::{At, Problem, Report};
 use super::suggest::{list, nearest, quote};
@@ -239,10 +240,15 @@ pub(super) fn protocol(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<P
     choice(entry, &[("tcp", Protocol::Tcp), ("udp", Protocol::Udp)], &[], "", report)
 }
 
-pub(super) fn check_kind(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<CheckKind>> {
-    let kinds = [("tcp", CheckKind::Tcp), ("none", CheckKind::None)];
-    let later = ["http", "https", "mysql", "amqp", "memcached", "udp", "command"];
-    choice(entry, &kinds, &later, "write `type = \"tcp\"` to check that a connection is accepted, or \"none\"", report)
+/// A file by its whole path.
+pub(super) fn path(entry: Entry<'_>, report: &mut Report<'_>) -> Option<PathBuf> {
+    let text = entry.string(report)?;
+    if text.value.starts_with('/') && !text.value.contains('\0') {
+        return Some(PathBuf::from(text.value));
+    }
+    let message = format!("{} is {}, which is no whole path", entry.label(), quote(text.value));
+    report.add(Problem::at(&text.span, message).help("write the whole path of a file, as in `/etc/pivot/secret`"));
+    None
 }
 
 pub(super) fn vrrp_version(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<Version>> {
@@ -252,7 +258,7 @@ pub(super) fn vrrp_version(entry: Entry<'_>, report: &mut Report<'_>) -> Option<
 }
 
 /// One of a few words. `later` are words of which the documents speak, but which this version does not know yet.
-fn choice<T: Clone>(
+pub(super) fn choice<T: Clone>(
     entry: Entry<'_>,
     known: &[(&str, T)],
     later: &[&str],

@@ -1,32 +1,40 @@
 //! A configuration to run, the first or another one, and the end of it all.
 //!
 //! In: a checked configuration. Out: the commands that lead from what runs to what is to run. What stays is not touched:
-//! health counters, drains and checks in flight go on; the same configuration again gives no command at all.
+//! health counters, drains and checks in flight go on; the same configuration again gives no command at all. A backend that by
+//! this goes by other checks may be down, or up, from now on: that is told as ever.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use super::footprint::Footprint;
-use super::pool::{Known, Pool};
-use super::{AdoptedBackend, Controller};
+use super::pool::{Deals, Member, Pool};
+use super::subject::{Identity, Subjects};
+use super::succession::{Origin, Succession};
+use super::{AdoptedBackend, Controller, Slot};
 use crate::core::command::{Command, Level};
 use crate::core::config::Config;
 use crate::core::config::model::{Backend, Service};
-use crate::core::event::Now;
+use crate::core::event::{BackendKey, Now};
 use crate::core::plan::Hold;
+use crate::core::view::BackendState;
 
 impl Controller {
     pub(super) fn configure(&mut self, config: Config, now: Now) -> Vec<Command> {
         self.elected.retain(|name, _| config.groups.iter().any(|group| group.name == *name));
         let footprint = self.footprint_of(&config);
-        self.start_pools(&config, now);
+        let changed = self.start_pools(&config, now);
         let unknown_host = !config.hosts.iter().any(|host| host.name == self.host);
         let first = self.config.replace(config).is_none();
+        let changes = self.states_changed(&changed, now);
+        self.deal_all();
         let tables = self.publish();
         let mut commands = self.footprint.change(&footprint, tables);
         self.footprint = footprint;
         if first && unknown_host {
             commands.push(Command::Log { level: Level::Warn, message: self.stranger() });
         }
+        commands.extend(changes);
         commands
     }
 
@@ -42,36 +50,55 @@ impl Controller {
         self.elected.clear();
         self.pools.clear();
         self.index.clear();
-        self.timers.clear();
+        self.subjects = Subjects::default();
         commands
     }
 
-    /// Replaces the pools, and with them the index and the timers.
-    fn start_pools(&mut self, config: &Config, now: Now) {
+    /// Replaces pools, subjects and the index; returns the backends that are down, or up, by that. No table is dealt yet.
+    fn start_pools(&mut self, config: &Config, now: Now) -> Vec<Slot> {
         let mut earlier: BTreeMap<String, Pool> =
             self.pools.drain(..).map(|pool| (pool.service.name.clone(), pool)).collect();
         let adopted = std::mem::take(&mut self.adopted);
         let key = |a: &AdoptedBackend| (a.vip, a.service_port, a.protocol, a.address, a.port);
-        let adopted: BTreeMap<_, Known> =
-            adopted.iter().map(|a| (key(a), Known { state: a.state, drained: a.drained })).collect();
-        for service in &config.services {
+        let adopted: BTreeMap<_, _> = adopted.iter().map(|a| (key(a), a)).collect();
+        let mut succession = Succession::of(std::mem::take(&mut self.subjects).into_all());
+        let mut was_up = Vec::new();
+        self.index.clear();
+        for (i, service) in config.services.iter().enumerate() {
             let vip = config.vips.iter().find(|vip| vip.name == service.vip).map(|vip| vip.address);
-            let known = |backend: &Backend| {
+            let left = |backend: &Backend| {
                 let Service { port, protocol, .. } = *service;
                 adopted.get(&(vip?, port, protocol, backend.address, backend.port)).copied()
             };
-            let before = earlier.remove(&service.name);
-            let mut pool = Pool::start(service.clone(), before, known, &mut self.jitter, now);
-            pool.deal(config.tables.maglev);
+            let mut pool = Pool::start(service, earlier.remove(&service.name));
+            let mut members = pool.leave();
+            for (j, backend) in service.backends.iter().enumerate() {
+                let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
+                let target = SocketAddr::new(backend.address, backend.port);
+                let before = members.remove(&backend.name).filter(|before| before.target == target);
+                let (origin, drained, since) = match (before, left(backend)) {
+                    (Some(before), _) => (Origin::Subject(before.subject), before.drained, before.since),
+                    (None, Some(left)) => (Origin::Left(left.state != BackendState::Down), left.drained, now),
+                    (None, None) => (Origin::New, false, now),
+                };
+                was_up.push(((i, j), succession.was_up(origin)));
+                let subject = succession.seat(Identity::of(&service.check, target, &key), (i, j), origin);
+                self.index.insert(key.clone(), (i, j));
+                pool.members.push(Member { key, target, weight: backend.weight, subject, drained, since });
+            }
             self.pools.push(pool);
         }
-        self.index.clear();
-        self.timers.clear();
-        for (i, pool) in self.pools.iter().enumerate() {
-            for (j, member) in pool.members.iter().enumerate() {
-                self.index.insert(member.key.clone(), (i, j));
-                self.timers.extend(member.probing.deadline().map(|time| (time, (i, j))));
-            }
+        self.subjects = Subjects::new(succession.settle(&mut self.jitter, now));
+        let is_up = |(pool, member): Slot| self.subjects[self.pools[pool].members[member].subject].is_up();
+        was_up.into_iter().filter(|(slot, was_up)| is_up(*slot) != *was_up).map(|(slot, _)| slot).collect()
+    }
+
+    /// Deals every table that is not what it should be.
+    fn deal_all(&mut self) {
+        let slots = self.config.as_ref().map_or(0, |config| config.tables.maglev);
+        let mut deals = Deals::default();
+        for pool in &mut self.pools {
+            pool.deal(slots, &self.subjects, &mut deals);
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! A drain is remembered until it is undone, over failures and reloads of the backend and over restarts of pivotd.
 
+use super::pool::Deals;
 use super::{Controller, Slot};
 use crate::core::command::{Command, Level};
 use crate::core::event::{BackendKey, DrainTarget, Now};
@@ -55,7 +56,7 @@ impl Controller {
     ) -> Result<(Vec<BackendKey>, Vec<Command>), DrainError> {
         let slots = self.find(target)?;
         let maglev = self.config.as_ref().map_or(0, |config| config.tables.maglev);
-        let (mut keys, mut logs) = (Vec::new(), Vec::new());
+        let (mut keys, mut logs, mut deals) = (Vec::new(), Vec::new(), Deals::default());
         for (i, j) in slots {
             let pool = &mut self.pools[i];
             let took_flows = pool.takes_flows();
@@ -64,11 +65,12 @@ impl Controller {
             if member.drained == drain {
                 continue;
             }
-            let before = member.state(&pool.service.check);
             member.drained = drain;
-            member.changed_from(before, &pool.service.check, now);
+            if self.subjects[member.subject].is_up() {
+                member.since = now;
+            }
             let key = member.key.clone();
-            pool.deal(maglev);
+            pool.deal(maglev, &self.subjects, &mut deals);
             let done = if drain { "drained: it keeps its flows and takes no new ones" } else { "not drained any more" };
             logs.push(Command::Log {
                 level: Level::Info,
@@ -87,7 +89,7 @@ impl Controller {
     }
 
     /// The backends that are meant.
-    fn find(&self, target: &DrainTarget) -> Result<Vec<Slot>, DrainError> {
+    pub(super) fn find(&self, target: &DrainTarget) -> Result<Vec<Slot>, DrainError> {
         match target {
             DrainTarget::One(key) => match self.index.get(key) {
                 Some(slot) => Ok(vec![*slot]),

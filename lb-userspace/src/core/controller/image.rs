@@ -63,7 +63,7 @@ impl Controller {
             port: backend.port,
             mode: pool.service.mode,
             local,
-            state: member.state(&pool.service.check),
+            state: member.state(&self.subjects),
             drained: member.drained,
             next_hop: if local { None } else { self.neighbours.get(&backend.address.into()).cloned() },
         }

@@ -6,7 +6,7 @@
 //!
 //! What must hold after every event:
 //! - the last [`Command::Tables`] says what [`Controller::view`] says: no table leads to a backend that is not `Up`;
-//! - a backend has at most one check in flight, and every backend with a check has one in flight or due;
+//! - what is checked has at most one check in flight that counts, and one in flight or due, however many backends go by it;
 //! - [`Controller::deadline`] is when something is due next; a tick at that time does it, so it always moves on.
 
 mod configure;
@@ -17,6 +17,8 @@ mod footprint;
 mod image;
 mod pool;
 mod probing;
+mod subject;
+mod succession;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -34,6 +36,7 @@ use super::view::BackendState;
 use elected::Elected;
 use footprint::Footprint;
 use pool::Pool;
+use subject::Subjects;
 
 pub use drain::DrainError;
 
@@ -70,8 +73,8 @@ pub struct Controller {
     pools: Vec<Pool>,
     /// Where each backend is in `pools`.
     index: BTreeMap<BackendKey, Slot>,
-    /// When each check is due, or given up: what the members of the pools say, in the order of time.
-    timers: BTreeSet<(Now, Slot)>,
+    /// What is checked.
+    subjects: Subjects,
     last_probe: u64,
     /// Who holds each group of VIPs, as the election said last.
     elected: BTreeMap<String, Elected>,
@@ -103,7 +106,7 @@ impl Controller {
             config: None,
             pools: Vec::new(),
             index: BTreeMap::new(),
-            timers: BTreeSet::new(),
+            subjects: Subjects::default(),
             last_probe: 0,
             elected: BTreeMap::new(),
             footprint: Footprint::default(),
@@ -122,7 +125,7 @@ impl Controller {
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Command> {
         match event {
             Event::Configure(config) => self.configure(*config, now),
-            Event::ProbeEnded { backend, id, outcome } => self.probe_ended(&backend, id, outcome, now),
+            Event::ProbeEnded { id, outcome } => self.probe_ended(id, outcome, now),
             Event::Neighbour { address, next_hop } => self.neighbour(address, next_hop),
             Event::Elected { group, role, holder } => self.take_in(group, Elected { role, holder }),
             Event::Recheck => self.recheck(now),
@@ -134,7 +137,7 @@ impl Controller {
     /// When an [`Event::Tick`] is wanted; `None` if time alone changes nothing.
     #[must_use]
     pub fn deadline(&self) -> Option<Now> {
-        self.timers.first().map(|(time, _)| *time)
+        self.subjects.deadline()
     }
 
     /// The configuration that runs; `None` before the first one and after [`Event::Stop`].
@@ -149,16 +152,14 @@ impl Controller {
         let first = BackendKey { service: service.to_owned(), backend: String::new() };
         let (key, (pool, _)) = self.index.range(first..).next()?;
         let pool = self.pools.get(*pool).filter(|_| key.service == service)?;
-        Some(pool.members.iter().filter(|member| member.health.is_up(&pool.service.check)).count())
+        Some(pool.members.iter().filter(|member| self.subjects[member.subject].is_up()).count())
     }
 
     /// A backend of which no check that began since then has ended, or whose state is in doubt; `None` if all are known.
     #[must_use]
     pub fn unchecked_since(&self, since: Now) -> Option<&BackendKey> {
-        let members =
-            self.pools.iter().flat_map(|pool| pool.members.iter().map(|member| (member, &pool.service.check)));
-        let mut late = members.filter(|(member, check)| !member.is_known_since(since, check));
-        late.next().map(|(member, _)| &member.key)
+        let late = self.subjects.iter().find(|subject| !subject.is_known_since(since));
+        late.map(|subject| subject.members[0]).map(|(pool, member)| &self.pools[pool].members[member].key)
     }
 
     /// A next hop that is known is kept when the kernel's entry fails: the health checks, which need that same entry,

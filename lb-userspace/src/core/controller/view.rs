@@ -1,10 +1,13 @@
 //! What the operator is shown of the controller. Counters of packets are the daemon's to fill in, here they are 0; so is how
 //! the election stands.
 
-use super::Controller;
+use super::drain::DrainError;
 use super::pool::{Member, Pool};
+use super::subject::Probing;
+use super::{Controller, Slot};
+use crate::core::check::Attempt;
 use crate::core::config::model::{Backend, CheckKind, Holder};
-use crate::core::event::{Now, ProbeOutcome};
+use crate::core::event::{BackendKey, DrainTarget, Now, ProbeOutcome};
 use crate::core::health;
 use crate::core::view::{BackendView, ServiceView, VipView};
 
@@ -37,6 +40,18 @@ impl Controller {
         (vips, services)
     }
 
+    /// What a check would do right now to each backend that is meant.
+    ///
+    /// # Errors
+    /// If nothing has that name.
+    pub fn attempts(&self, target: &DrainTarget) -> Result<Vec<(BackendKey, Attempt)>, DrainError> {
+        let of = |(i, j): Slot| {
+            let member = &self.pools[i].members[j];
+            (member.key.clone(), Attempt::clone(&self.subjects[member.subject].attempt))
+        };
+        Ok(self.find(target)?.into_iter().map(of).collect())
+    }
+
     fn view_service(&self, vip: &VipView, pool: &Pool, now: Now) -> ServiceView {
         let pairs = pool.service.backends.iter().zip(&pool.members).enumerate();
         ServiceView {
@@ -64,6 +79,8 @@ impl Controller {
     /// A backend, but for its share.
     fn view_backend(&self, pool: &Pool, backend: &Backend, member: &Member, now: Now) -> BackendView {
         let check = &pool.service.check;
+        let subject = &self.subjects[member.subject];
+        let outcome = subject.last_check.as_ref().map(|(_, outcome)| outcome);
         let local = backend.host == self.host;
         let next_hop = self.neighbours.get(&backend.address.into()).filter(|_| !local);
         BackendView {
@@ -74,10 +91,17 @@ impl Controller {
             address: backend.address,
             port: backend.port,
             weight: backend.weight,
-            state: member.state(check),
-            health: member.health.counter(),
+            state: member.state(&self.subjects),
+            health: subject.health.counter(),
             health_top: health::top(check),
-            last_check: last_check(&check.kind, member.last_check.as_ref()),
+            last_check: last_check(&check.kind, outcome),
+            check_type: Some(check.type_name().to_owned()),
+            check_ms: outcome.map(|outcome| outcome.took.as_secs_f64() * 1000.0),
+            checked_s: subject.last_check.as_ref().map(|(at, _)| now.0.saturating_sub(at.0).as_secs_f64()),
+            next_check_s: match subject.probing {
+                Probing::Due(Now(at)) => Some(at.saturating_sub(now.0).as_secs_f64()),
+                Probing::InFlight { .. } | Probing::Never => None,
+            },
             since_s: now.0.saturating_sub(member.since.0).as_secs(),
             mac: next_hop.map(|next_hop| next_hop.mac.to_string()),
             interface: next_hop.map(|next_hop| next_hop.interface.clone()),
@@ -94,7 +118,10 @@ fn last_check(kind: &CheckKind, outcome: Option<&ProbeOutcome>) -> String {
     match (kind, outcome) {
         (CheckKind::None, _) => "no check".to_owned(),
         (_, None) => "not checked yet".to_owned(),
-        (_, Some(ProbeOutcome::Passed(took))) => format!("ok in {:.1} ms", took.as_secs_f64() * 1000.0),
-        (_, Some(ProbeOutcome::Failed(reason))) => reason.clone(),
+        (_, Some(ProbeOutcome { verdict: Err(reason), .. })) => reason.clone(),
+        (_, Some(ProbeOutcome { verdict: Ok(found), took })) => {
+            let separator = if found.is_empty() { "" } else { ": " };
+            format!("ok in {:.1} ms{separator}{found}", took.as_secs_f64() * 1000.0)
+        }
     }
 }

@@ -3,17 +3,17 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{Health, Jitter, Transition, step, top};
-use crate::core::config::model::{Check, CheckKind};
+use crate::core::config::model::Check;
 
 fn check(rise: u32, fall: u32) -> Check {
     Check {
-        kind: CheckKind::Tcp,
         interval: Duration::from_secs(2),
         fast_interval: Duration::from_millis(500),
         down_interval: Duration::from_secs(5),
         timeout: Duration::from_secs(1),
         rise,
         fall,
+        ..Check::default()
     }
 }
 

@@ -71,12 +71,12 @@ fn a_udp_service_is_checked_only_if_it_says_how() {
 fn a_check_of_a_udp_service_says_which() {
     let text = edited_in(DUAL, "{ type = \"tcp\", interval = \"1s\" }", "{ interval = \"1s\" }");
     let message = "`check` of service `dns6` has no `type`: a udp service is not checked unless it says how";
-    assert_error(&text, "{ interval = \"1s\" }", message, "add `type = \"tcp\"`");
+    assert_error(&text, "{ interval = \"1s\" }", message, "add `type = \"udp\"`");
     let text = edited_in(DUAL, "type = \"tcp\", interval", "type = \"none\", interval");
     assert_eq!(valid(&text).services[1].check.kind, CheckKind::None);
     let text = edited_in(DUAL, "type = \"tcp\", interval", "type = \"udp\", interval");
-    let message = "`type` of `check` of service `dns6` is `udp`, which is not available in this version";
-    assert_error(&text, "\"udp\"", message, "type = \"tcp\"");
+    let message = "`send` is missing from `check` of service `dns6`";
+    assert_error(&text, "{ type = \"udp\", interval = \"1s\" }", message, "add `send`");
     let text = edited_in(DUAL, "{ type = \"tcp\", interval = \"1s\" }", "\"tcp\"");
     assert_error(&text, "\"tcp\"", "`check` of service `dns6` must be a table, not a string", "{ key = value");
 }

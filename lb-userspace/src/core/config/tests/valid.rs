@@ -135,12 +135,14 @@ fn the_documented_files_are_valid() {
     let document = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md"));
     let blocks = document.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
     let (files, parts): (Vec<&str>, Vec<&str>) = blocks.partition(|block| block.contains("host = ["));
-    assert_eq!((files.len(), parts.len()), (3, 2));
+    assert_eq!((files.len(), parts.len()), (4, 2));
     assert_eq!(valid(files[0]).services.len(), 3);
     let both = valid(files[1]);
     assert_eq!(both.services[1].backends[1].address.to_string(), "fd00::12");
     assert_eq!(both.services[3].check.kind, CheckKind::None);
     assert_eq!(valid(files[2]).services[0].backends[1].name, "big");
+    let types: Vec<&str> = valid(files[3]).services.iter().map(|service| service.check.type_name()).collect();
+    assert_eq!(types, ["http", "https", "mysql", "amqp", "memcached", "udp", "command"]);
     // A group, and more of its keys.
     let group = format!("{}[[vip]]", parts.concat());
     let elected = edited_in(&edited_in(EXAMPLE, "[[vip]]", &group), "holder = \"c1\"\n", "group = \"control\"\n");

@@ -305,13 +305,6 @@ fn what_comes_later_is_said_to() {
             "`mode` of service `horizon` is `tunnel`, which is not available in this version",
             "mode = \"l2\"",
         ),
-        (
-            "type = \"tcp\"",
-            "type = \"http\"",
-            "\"http\"",
-            "`type` of `check` of service `keystone` is `http`, which is not available in this version",
-            "type = \"tcp\"",
-        ),
     ];
     for (from, to, marked, message, help) in cases {
         assert_error(&edited(from, to), marked, message, help);

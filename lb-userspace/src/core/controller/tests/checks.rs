@@ -1,8 +1,11 @@
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{AdoptedBackend, Rig, VIP, config, hop, key, node, outline, passed, probes, refused};
+use super::{AdoptedBackend, Rig, VIP, config, hop, key, node, outline, passed, probes, refused, service};
+use crate::core::check::http::StatusSet;
 use crate::core::command::Level;
-use crate::core::config::model::{CheckKind, Protocol};
+use crate::core::config::model::{Check, CheckKind, HttpCheck, MysqlCheck, Protocol, UdpAnswer, UdpCheck};
 use crate::core::event::{DrainTarget, Event, Now, ProbeOutcome};
 use crate::core::view::BackendState;
 
@@ -78,10 +81,68 @@ fn a_check_from_before_the_cut_says_nothing() {
     let cut = rig.now;
     let _ = rig.handle(Event::Recheck);
     let before = rig.view(&backend.to_string()).last_check;
-    let _ = rig.handle(Event::ProbeEnded { backend: backend.clone(), id, outcome: refused() });
+    let _ = rig.handle(Event::ProbeEnded { id, outcome: refused() });
     assert_eq!(rig.view(&backend.to_string()).last_check, before);
     rig.run(Duration::from_millis(210), |_| passed());
     assert_eq!(rig.controller.unchecked_since(cut), None);
+}
+
+/// Whatever a check asks, it is asked anew; and who waits for that does not wait for long intervals.
+#[test]
+fn checks_of_every_type_are_made_anew() {
+    let mysql = MysqlCheck { wsrep: Some(true), ..MysqlCheck::default() };
+    let udp = UdpCheck { send: b"ping".to_vec(), expect: UdpAnswer::Any };
+    let kinds = [
+        CheckKind::Tcp,
+        CheckKind::Http(HttpCheck {
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            host: None,
+            headers: Vec::new(),
+            expect_status: StatusSet::default(),
+            expect_body: None,
+        }),
+        CheckKind::Mysql(mysql),
+        CheckKind::Amqp,
+        CheckKind::Memcached,
+        CheckKind::Udp(udp),
+        CheckKind::Command(vec!["/bin/true".to_owned()]),
+        CheckKind::None,
+    ];
+    let mut rig = Rig::new();
+    let mut config = config();
+    let hour = Duration::from_secs(3600);
+    config.services = kinds.iter().zip(5000..).map(|(kind, port)| service(kind.name(false), port)).collect();
+    for (service, kind) in config.services.iter_mut().zip(kinds) {
+        service.check =
+            Check { kind, interval: hour, fast_interval: hour, down_interval: hour, ..service.check.clone() };
+    }
+    rig.configure(config);
+    rig.run(hour, |_| passed());
+    rig.run(Duration::from_millis(1), |_| passed());
+    let cut = rig.now;
+    let _ = rig.handle(Event::Recheck);
+    let asked = RefCell::new(BTreeSet::new());
+    rig.run(Duration::from_millis(500), |backend| {
+        assert!(asked.borrow_mut().insert(backend.clone()), "{backend} was asked twice");
+        passed()
+    });
+    assert_eq!(asked.borrow().len(), 3 * 7, "all but those that are never asked: {asked:?}");
+    assert_eq!(rig.controller.unchecked_since(cut), None);
+}
+
+#[test]
+fn an_answer_to_another_question_does_not_make_a_backend_known() {
+    let mut rig = Rig::running();
+    let start = rig.now;
+    rig.run(LONG, |_| passed());
+    assert_eq!(rig.controller.unchecked_since(start), None);
+    let mut next = config();
+    next.services[1].check.kind = CheckKind::Mysql(MysqlCheck::default());
+    rig.configure(next);
+    assert_eq!(rig.controller.unchecked_since(start), Some(&key("mysql/c1")));
+    rig.run(LONG, |_| passed());
+    assert_eq!(rig.controller.unchecked_since(start), None);
 }
 
 #[test]
@@ -150,7 +211,7 @@ fn a_check_that_never_ends_counts_as_failed_and_delays_no_other() {
         for (backend, id) in probes(&rig.handle(Event::Tick)) {
             if backend != key("keystone/c2") {
                 checked += 1;
-                rig.handle(Event::ProbeEnded { backend, id, outcome: passed() });
+                rig.handle(Event::ProbeEnded { id, outcome: passed() });
             }
         }
     }
@@ -165,8 +226,8 @@ fn only_the_answer_to_the_check_in_flight_counts() {
     rig.now = Now(rig.now.0 + LONG);
     let started = probes(&rig.handle(Event::Tick));
     assert_eq!(started.len(), 6);
-    let (backend, id) = started[0].clone();
-    let fail = |id| Event::ProbeEnded { backend: backend.clone(), id, outcome: refused() };
+    let (_, id) = started[0];
+    let fail = |id| Event::ProbeEnded { id, outcome: refused() };
     assert_eq!(rig.handle(fail(id + 100)), [], "another check");
     assert_eq!(outline(&rig.handle(fail(id))), ["tables"]);
     assert_eq!(rig.handle(fail(id)), [], "a second answer to the same");
@@ -277,7 +338,7 @@ fn time_since_a_change_is_shown() {
     let mut rig = Rig::running();
     rig.run(LONG, |_| passed());
     assert_eq!(rig.view("keystone/c1").since_s, 20);
-    rig.run(Duration::from_secs(10), |_| ProbeOutcome::Failed("timeout after 1s".to_owned()));
+    rig.run(Duration::from_secs(10), |_| ProbeOutcome::failed("timeout after 1s", Duration::from_secs(1)));
     assert!(rig.view("keystone/c1").since_s < 10);
     assert_eq!(rig.view("keystone/c1").last_check, "timeout after 1s");
 }

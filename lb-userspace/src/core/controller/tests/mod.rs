@@ -6,6 +6,7 @@ mod elections;
 mod elsewhere;
 mod reloads;
 mod scenario;
+mod shared;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use super::{AdoptedBackend, Controller};
 use crate::core::command::{Command, Level, Purpose};
 use crate::core::config::Config;
-use crate::core::config::model::{Backend, Check, CheckKind, Holder, Host, Mode, Protocol, Service, TableSizes, Vip};
+use crate::core::config::model::{Backend, Check, Holder, Host, Mode, Protocol, Service, TableSizes, Vip};
 use crate::core::event::{BackendKey, Event, Mac, NextHop, Now, ProbeOutcome};
 use crate::core::plan::{Image, ServiceImage};
 use crate::core::view::BackendView;
@@ -41,13 +42,13 @@ fn service(name: &str, port: u16) -> Service {
         affinity: None,
         backends: ["c1", "c2", "c3"].iter().map(|host| backend(host, port + 10_000)).collect(),
         check: Check {
-            kind: CheckKind::Tcp,
             interval: Duration::from_secs(2),
             fast_interval: Duration::from_millis(500),
             down_interval: Duration::from_secs(3),
             timeout: Duration::from_secs(1),
             rise: 2,
             fall: 3,
+            ..Check::default()
         },
     }
 }
@@ -78,11 +79,11 @@ fn key(name: &str) -> BackendKey {
 }
 
 fn passed() -> ProbeOutcome {
-    ProbeOutcome::Passed(Duration::from_micros(300))
+    ProbeOutcome::passed("", Duration::from_micros(300))
 }
 
 fn refused() -> ProbeOutcome {
-    ProbeOutcome::Failed("connection refused".to_owned())
+    ProbeOutcome::failed("connection refused", Duration::from_micros(300))
 }
 
 /// A controller, its clock, and what it has said.
@@ -140,7 +141,7 @@ impl Rig {
             self.now = self.now.max(deadline);
             for (backend, id) in probes(&self.handle(Event::Tick)) {
                 let outcome = answer(&backend);
-                self.handle(Event::ProbeEnded { backend, id, outcome });
+                self.handle(Event::ProbeEnded { id, outcome });
             }
         }
         self.now = end;

@@ -1,15 +1,17 @@
 //! Anything may happen in any order: checks that pass, fail or are never heard of, drains, reloads, neighbours, a stop.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::{Rig, backend, config, hop, node, passed, refused, service};
+use crate::core::check::Attempt;
 use crate::core::command::Command;
 use crate::core::config::Config;
 use crate::core::config::model::Holder;
+use crate::core::controller::subject::Identity;
 use crate::core::event::{BackendKey, DrainTarget, Event, Mac, NextHop, Now, ProbeOutcome};
 use crate::core::plan::Hold;
 use crate::core::view::BackendState;
@@ -27,24 +29,34 @@ enum Step {
     Drain(Option<&'static str>, &'static str, bool),
     /// A neighbour is seen over this interface, or lost.
     Neighbour(u8, Option<&'static str>),
+    /// This host was cut off, and is back.
+    Recheck,
     /// The daemon stops; another reload may follow.
     Stop,
 }
 
-/// Variations of one configuration: services and backends come and go, move and change weight; the VIP moves.
+/// Variations of one configuration: services and backends come and go, move and change weight, or are the same ones; the VIP moves.
 fn configs() -> impl Strategy<Value = Config> {
     let services = prop::sample::subsequence(vec!["keystone", "mysql", "nova"], 0..=3);
     let backends = prop::sample::subsequence(vec!["c1", "c2", "c3", "c4"], 1..=4);
     let holder = prop::sample::select(vec!["c1", "c2"]);
     let weight = prop::sample::select(vec![0, 50, 100]);
-    (services, backends, holder, weight, any::<bool>(), 1u32..4).prop_map(
-        |(names, hosts, holder, weight, moved, rise)| {
+    let alike = prop::sample::select(vec![None, Some(2), Some(3)]);
+    (services, backends, holder, weight, any::<bool>(), 1u32..4, alike).prop_map(
+        |(names, hosts, holder, weight, moved, rise, alike)| {
             let mut config = config();
             config.vips[0].holder = Holder::Host(holder.to_owned());
             config.services = names.iter().zip([5000, 3306, 8774]).map(|(name, port)| service(name, port)).collect();
             for service in &mut config.services {
                 service.check.rise = rise;
-                let port = service.port + if moved { 20_000 } else { 10_000 };
+                let port = match alike {
+                    Some(_) => 8080,
+                    None => service.port + if moved { 20_000 } else { 10_000 },
+                };
+                // Of the same backends: the same is asked of them, or one asks at another pace.
+                if let ("nova", Some(interval)) = (service.name.as_str(), alike) {
+                    service.check.interval = Duration::from_secs(interval);
+                }
                 service.backends = hosts.iter().map(|host| backend(host, port)).collect();
                 service.backends[0].weight = weight;
             }
@@ -63,6 +75,7 @@ fn steps() -> impl Strategy<Value = Step> {
         4 => configs().prop_map(Step::Reload),
         6 => (services, backends, any::<bool>()).prop_map(|(service, backend, drain)| Step::Drain(service, backend, drain)),
         4 => (1u8..6, interface).prop_map(|(host, interface)| Step::Neighbour(host, interface)),
+        2 => Just(Step::Recheck),
         1 => Just(Step::Stop),
     ]
 }
@@ -72,20 +85,17 @@ struct Trial {
     rig: Rig,
     /// Every check that ever started.
     started: Vec<(BackendKey, u64)>,
-    /// The one in flight of each backend, as far as one from outside can tell.
-    in_flight: BTreeMap<BackendKey, InFlight>,
+    /// The one in flight of each subject: its id, and when it is given up.
+    in_flight: HashMap<Identity, (u64, Now)>,
     /// Where each address was seen last; one that is lost is remembered while a backend on another host has it.
     seen: BTreeMap<IpAddr, NextHop>,
 }
 
 impl Trial {
     fn start() -> Self {
-        Self { rig: Rig::running(), started: Vec::new(), in_flight: BTreeMap::new(), seen: BTreeMap::new() }
+        Self { rig: Rig::running(), started: Vec::new(), in_flight: HashMap::new(), seen: BTreeMap::new() }
     }
 }
-
-/// A check that was started: its id, where it went, when it is given up.
-type InFlight = (u64, SocketAddr, Now);
 
 impl Trial {
     fn apply(&mut self, step: Step) -> Result<(), TestCaseError> {
@@ -101,14 +111,12 @@ impl Trial {
                 Ok(())
             }
             Step::Answer(probe, passes) => {
-                let Some((backend, id)) = (!self.started.is_empty()).then(|| probe.get(&self.started).clone()) else {
+                let Some((_, id)) = (!self.started.is_empty()).then(|| probe.get(&self.started).clone()) else {
                     return Ok(());
                 };
-                if self.in_flight.get(&backend).is_some_and(|(current, ..)| *current == id) {
-                    self.in_flight.remove(&backend);
-                }
+                self.in_flight.retain(|_, (current, _)| *current != id);
                 let outcome: ProbeOutcome = if passes { passed() } else { refused() };
-                let commands = self.rig.handle(Event::ProbeEnded { backend, id, outcome });
+                let commands = self.rig.handle(Event::ProbeEnded { id, outcome });
                 self.judge(&commands)
             }
             Step::Reload(config) => {
@@ -152,6 +160,15 @@ impl Trial {
                 let commands = self.rig.handle(Event::Neighbour { address, next_hop });
                 self.judge(&commands)
             }
+            Step::Recheck => {
+                let commands = self.rig.handle(Event::Recheck);
+                prop_assert_eq!(commands, vec![]);
+                // What is under way does not count, and delays nothing.
+                self.in_flight.clear();
+                let soon = Now(self.rig.now.0 + Duration::from_millis(200));
+                prop_assert!(self.rig.controller.deadline().is_none_or(|next| next <= soon));
+                self.judge(&[])
+            }
             Step::Stop => {
                 let commands = self.rig.handle(Event::Stop);
                 self.judge(&commands)?;
@@ -164,16 +181,20 @@ impl Trial {
 
     fn judge(&mut self, commands: &[Command]) -> Result<(), TestCaseError> {
         let configured = self.configured();
-        // What a reload took away, or put elsewhere, takes its check along.
-        self.in_flight.retain(|backend, (_, target, _)| configured.get(backend) == Some(target));
+        self.judge_subjects()?;
+        let subjects = &self.rig.controller.subjects;
+        // What a reload took away, or has asked otherwise, takes its check along.
+        self.in_flight.retain(|identity, _| subjects.iter().any(|subject| subject.identity == *identity));
         for command in commands {
-            if let Command::Probe { backend, id, target, timeout, .. } = command {
+            if let Command::Probe { backend, id, attempt } = command {
+                let Attempt { target, timeout, .. } = &**attempt;
                 prop_assert_eq!(configured.get(backend), Some(target), "a check of a backend that is configured");
                 prop_assert!(self.started.last().is_none_or(|(_, last)| last < id), "ids are never used again");
+                let subject = &subjects[subjects.of_check(*id).expect("somebody waits for it")];
                 let give_up = Now(self.rig.now.0 + *timeout * 2);
-                let earlier = self.in_flight.insert(backend.clone(), (*id, *target, give_up));
-                let over = earlier.is_none_or(|(_, _, give_up)| give_up <= self.rig.now);
-                prop_assert!(over, "one check of {} at a time", backend);
+                let earlier = self.in_flight.insert(subject.identity.clone(), (*id, give_up));
+                let over = earlier.is_none_or(|(_, give_up)| give_up <= self.rig.now);
+                prop_assert!(over, "one check of {} at a time", target);
                 self.started.push((backend.clone(), *id));
             }
         }
@@ -214,6 +235,22 @@ impl Trial {
             !configured.is_empty(),
             "every backend has a next check"
         );
+        Ok(())
+    }
+
+    /// Every backend goes by one subject, every subject has backends, and what is the same is one.
+    fn judge_subjects(&self) -> Result<(), TestCaseError> {
+        let Rig { controller, .. } = &self.rig;
+        let mut identities = HashSet::new();
+        for (i, subject) in controller.subjects.iter().enumerate() {
+            prop_assert!(identities.insert(&subject.identity), "{:?} is there twice", subject.identity);
+            prop_assert!(!subject.members.is_empty() && subject.members.is_sorted());
+            for (pool, member) in &subject.members {
+                prop_assert_eq!(controller.pools[*pool].members[*member].subject, i);
+            }
+        }
+        let members: usize = controller.subjects.iter().map(|subject| subject.members.len()).sum();
+        prop_assert_eq!(members, controller.index.len());
         Ok(())
     }
 

@@ -1,0 +1,114 @@
+//! Connections of checks: marked, so that nothing on this host redirects them, and without a trace when they are closed.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout as within;
+
+use super::talk::Talk;
+use super::{FAREWELL, no_answer};
+use crate::core::check::{Attempt, MARK};
+
+/// A connection, over TLS or not.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// Connects.
+pub(super) async fn connect(attempt: &Attempt, talk: &mut Talk) -> Result<TcpStream, String> {
+    talk.doing(format!("connecting to {}", attempt.target), "an answer");
+    let connected = async { prepared(attempt.target)?.connect(attempt.target).await }.await;
+    let stream = connected.map_err(|error| in_words(&error, attempt.timeout))?;
+    // Each message is small, and waited for.
+    stream.set_nodelay(true).map_err(|error| in_words(&error, attempt.timeout))?;
+    talk.say("connected");
+    Ok(stream)
+}
+
+/// Connects and closes as HAProxy's checks do: the ACK of the SYN-ACK is delayed (`TCP_QUICKACK` off), so that a connection closed at
+/// once is SYN, SYN-ACK, RST on the wire. The service never sees it; MySQL, for one, would count it against this host until
+/// it blocks it (`max_connect_errors`).
+pub(super) async fn touch(target: SocketAddr) -> io::Result<()> {
+    let socket = prepared(target)?;
+    rustix::net::sockopt::set_tcp_quickack(&socket, false)?;
+    socket.connect(target).await.map(drop)
+}
+
+/// Closing sends an RST (linger 0): nothing is left of the connection on either side. Where a protocol takes leave, both sides have
+/// said all by then; where it could not, a server that has not accepted the connection yet never will.
+fn prepared(target: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if target.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_zero_linger()?;
+    mark(&socket)?;
+    Ok(socket)
+}
+
+/// Marks a socket, if this process may (CAP_NET_ADMIN).
+pub(super) fn mark(socket: &impl std::os::fd::AsFd) -> io::Result<()> {
+    match SockRef::from(socket).set_mark(MARK) {
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Sends all of this.
+pub(super) async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8], talk: &Talk) -> Result<(), String> {
+    let sent = async {
+        stream.write_all(bytes).await?;
+        stream.flush().await
+    };
+    sent.await.map_err(|error| cut(&error, talk))
+}
+
+/// Receives exactly as much.
+pub(super) async fn receive(
+    stream: &mut (impl AsyncRead + Unpin),
+    buffer: &mut [u8],
+    talk: &Talk,
+) -> Result<(), String> {
+    stream.read_exact(buffer).await.map(drop).map_err(|error| cut(&error, talk))
+}
+
+/// Closes a connection after the server has, which is given some time to.
+pub(super) async fn leave(mut stream: impl Stream, talk: &mut Talk) {
+    let closed = async {
+        stream.shutdown().await?;
+        let mut chunk = [0; 1024];
+        while stream.read(&mut chunk).await? > 0 {}
+        io::Result::Ok(())
+    };
+    match within(FAREWELL, closed).await {
+        Ok(Ok(())) => talk.say("the server has closed the connection"),
+        Ok(Err(error)) => talk.say(format!("the connection is gone: {error}")),
+        Err(_) => talk.say("closed: the server keeps the connection open"),
+    }
+}
+
+/// In words that a connection has ended, and over what.
+pub(super) fn cut(error: &io::Error, talk: &Talk) -> String {
+    let awaited = talk.awaited();
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => format!("the server closed the connection while {awaited} was waited for"),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            format!("connection reset while {awaited} was waited for")
+        }
+        _ => format!("{error} while {awaited} was waited for"),
+    }
+}
+
+/// In words why there is no connection.
+pub(super) fn in_words(error: &io::Error, timeout: Duration) -> String {
+    match error.raw_os_error() {
+        Some(libc::ECONNREFUSED) => "connection refused".to_owned(),
+        Some(libc::ECONNRESET) => "connection reset".to_owned(),
+        Some(libc::EHOSTUNREACH) => "no route to host".to_owned(),
+        Some(libc::ENETUNREACH) => "network is unreachable".to_owned(),
+        Some(libc::ETIMEDOUT) => no_answer(timeout),
+        // Anything else is trouble of this host (no descriptors, no ports, a local firewall), not of the service.
+        _ => format!("cannot check from this host: {error}"),
+    }
+}

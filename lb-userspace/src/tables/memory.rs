@@ -115,7 +115,7 @@ impl TableMemory {
     /// A verdict's packets on all CPUs.
     #[must_use]
     pub fn verdict_packets(&self, verdict: Verdict) -> u64 {
-        let column = self.verdicts.iter().skip(verdict as usize).step_by(verdict::STRIDE as usize);
+        let column = self.verdicts.column(verdict as usize, verdict::STRIDE as usize);
         let sent: u64 = match verdict {
             Verdict::Forwarded => self.backend_counters.iter().map(|c| c.forwarded.get()).sum(),
             Verdict::Redirected => self.backend_counters.iter().map(|c| c.redirected.get()).sum(),
@@ -127,7 +127,7 @@ impl TableMemory {
 
     /// A service's counters on all CPUs; `backends` are the indexes of its backends.
     pub(super) fn service_totals(&self, index: u16, backends: impl IntoIterator<Item = u16>) -> ServiceTotals {
-        let all = self.service_counters.iter().skip(usize::from(index)).step_by(self.services.len());
+        let all = self.service_counters.column(usize::from(index), self.services.len());
         let words =
             |c: &ServiceCounters| [&c.packets, &c.bytes, &c.chosen, &c.evicted, &c.crowded, &c.limited].map(Word::get);
         let [packets, bytes, chosen, evicted, crowded, limited] = all.fold([0; 6], |sum, c| add(sum, words(c)));
@@ -142,7 +142,7 @@ impl TableMemory {
     /// A backend's counters on all CPUs.
     #[must_use]
     pub fn backend_totals(&self, index: u16) -> BackendTotals {
-        let all = self.backend_counters.iter().skip(usize::from(index)).step_by(self.backends.len());
+        let all = self.backend_counters.column(usize::from(index), self.backends.len());
         let words = |c: &BackendCounters| {
             [&c.forwarded, &c.redirected, &c.local, &c.bytes, &c.flows, &c.steered].map(Word::get)
         };
@@ -170,7 +170,7 @@ impl TableMemory {
             kept.packets.add_unshared(totals.packets());
             kept.bytes.add_unshared(totals.bytes);
         }
-        let all = self.backend_counters.iter().skip(usize::from(index)).step_by(self.backends.len());
+        let all = self.backend_counters.column(usize::from(index), self.backends.len());
         for c in all {
             for word in [&c.forwarded, &c.redirected, &c.local, &c.bytes, &c.flows, &c.steered] {
                 word.set(0);

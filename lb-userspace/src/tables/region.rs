@@ -84,4 +84,9 @@ impl<T> Region<T> {
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         (0..self.len).filter_map(|index| self.get(index))
     }
+
+    /// One record of each row, for arrays of rows of `length` records: the one at `place` in its row. Costs as much as there are rows.
+    pub fn column(&self, place: usize, length: usize) -> impl Iterator<Item = &T> {
+        (place..self.len).step_by(length).filter_map(|index| self.get(index))
+    }
 }

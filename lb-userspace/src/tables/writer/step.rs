@@ -74,7 +74,7 @@ impl Step {
             }
             Self::RetireBackend { backend, service } => memory.retire_backend(*backend, *service),
             Self::ClearService(service) => {
-                let all = memory.service_counters.iter().skip(usize::from(*service)).step_by(memory.services.len());
+                let all = memory.service_counters.column(usize::from(*service), memory.services.len());
                 all.for_each(|c| clear([&c.packets, &c.bytes, &c.chosen, &c.evicted, &c.crowded, &c.limited]));
             }
             Self::Hop { backend, hop, drained } => {

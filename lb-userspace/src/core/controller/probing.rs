@@ -15,7 +15,7 @@ use crate::core::event::{Now, ProbeOutcome};
 use crate::core::health::Transition;
 
 /// All checks that are to be made anew begin within this time, however long their intervals are: somebody waits for them.
-const ANEW: Duration = Duration::from_millis(500);
+pub(super) const ANEW: Duration = Duration::from_millis(500);
 
 impl Controller {
     /// Does what is due.

@@ -11,6 +11,7 @@ use crate::core::check::Attempt;
 use crate::core::command::Command;
 use crate::core::config::Config;
 use crate::core::config::model::Holder;
+use crate::core::controller::probing::ANEW;
 use crate::core::controller::subject::Identity;
 use crate::core::event::{BackendKey, DrainTarget, Event, Mac, NextHop, Now, ProbeOutcome};
 use crate::core::plan::Hold;
@@ -165,7 +166,7 @@ impl Trial {
                 prop_assert_eq!(commands, vec![]);
                 // What is under way does not count, and delays nothing.
                 self.in_flight.clear();
-                let soon = Now(self.rig.now.0 + Duration::from_millis(200));
+                let soon = Now(self.rig.now.0 + ANEW);
                 prop_assert!(self.rig.controller.deadline().is_none_or(|next| next <= soon));
                 self.judge(&[])
             }

@@ -3,7 +3,6 @@
 mod affinity;
 mod datagrams;
 mod doctor;
-mod drain;
 mod dual_stack;
 mod failure;
 mod flood;

@@ -66,7 +66,7 @@ pub(crate) struct Options {
     /// How many machines share a kernel's tests [default: one per processor if they are emulated, at most 4; else 1].
     #[arg(long, value_name = "NUMBER")]
     machines: Option<NonZeroUsize>,
-    /// Areas (frames, lab, elections, stock), or parts of the names of tests; everything if none is named.
+    /// Areas (frames, lab, health, elections, stock), or parts of the names of tests; everything if none is named.
     #[arg(value_name = "TEST")]
     tests: Vec<String>,
 }

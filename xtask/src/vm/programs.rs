@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn words_choose_areas_or_parts_of_them() {
-        let all = ["frames", "lab", "elections", "stock"];
+        let all = ["frames", "lab", "health", "elections", "stock"];
         assert_eq!(selection(&[]).areas, all);
         assert_eq!(selection(&["lab"]).areas, ["lab"]);
         let part = selection(&["drain", "frames", "flood::"]);

@@ -187,7 +187,7 @@ impl Plan<'_> {
         let state = match image.state {
             BackendState::Up => State::Up,
             BackendState::Drain => State::Drain,
-            BackendState::Down => State::Down,
+            BackendState::Down | BackendState::Maint => State::Down,
         };
         let way = match image.mode {
             _ if image.local => Way::Local,

@@ -23,7 +23,7 @@ impl Controller {
         let (mut probes, mut logs) = (Vec::new(), Vec::new());
         for subject in self.subjects.due(now) {
             match self.subjects[subject].probing {
-                Probing::Never => {}
+                Probing::Never | Probing::Resting => {}
                 Probing::Due(due) => probes.push(self.start_probe(subject, due, now)),
                 Probing::InFlight { .. } => {
                     let waited = self.subjects[subject].attempt.timeout * 2;

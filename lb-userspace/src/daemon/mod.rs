@@ -62,6 +62,9 @@ use self::sync::Syncer;
 use self::tracking::Tracking;
 use self::vips::Standings;
 
+/// Checks whose ends are taken in at once, before anything else that they change is looked at.
+const ENDS: usize = 64;
+
 /// What pivotd is started with.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -142,6 +145,7 @@ impl Daemon {
         walk.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut arrange = tokio::time::interval(fill::ARRANGE);
         arrange.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ended = Vec::with_capacity(ENDS);
         tracing::info!(host = self.host, instance = self.options.instance, adopted = self.adopted, "pivotd is ready");
         loop {
             let due = self.controller.deadline().into_iter().chain(self.behind.deadline()).min();
@@ -158,7 +162,13 @@ impl Daemon {
                     self.answer(question).await;
                     continue;
                 }
-                Some(ProbeEnd { id, outcome }) = self.probes.recv() => Event::ProbeEnded { id, outcome },
+                1.. = self.probes.recv_many(&mut ended, ENDS) => {
+                    for ProbeEnd { id, outcome } in ended.drain(..) {
+                        self.handle(Event::ProbeEnded { id, outcome }).await;
+                    }
+                    self.follow_up();
+                    continue;
+                }
                 Some(neighbour) = self.neighbours.recv() => {
                     Event::Neighbour { address: neighbour.address, next_hop: self.executor.next_hop(neighbour) }
                 }
@@ -204,16 +214,25 @@ impl Daemon {
                 }
                 () = sleep_until(wake) => Event::Tick,
             };
-            let commands = self.controller.handle(event, self.now());
-            self.executor.execute_all(commands).await;
-            self.judge();
-            self.notice_flows();
-            self.catch_up();
+            self.handle(event).await;
+            self.follow_up();
         }
         drop(stop);
         // A server that panicked has nothing to stop.
         let _ = server.await;
         Ok(())
+    }
+
+    async fn handle(&mut self, event: Event) {
+        let commands = self.controller.handle(event, self.now());
+        self.executor.execute_all(commands).await;
+    }
+
+    /// What the controller's decisions mean for everything else.
+    fn follow_up(&mut self) {
+        self.judge();
+        self.notice_flows();
+        self.catch_up();
     }
 
     /// Takes in what the election said: hooks run when addresses have followed.

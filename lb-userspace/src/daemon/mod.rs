@@ -6,6 +6,7 @@
 //! - [`behind`]: what this host is to learn before it takes over from another one.
 //! - [`tracking`]: what this host is fit for; [`hooks`]: what it runs when it becomes something else.
 //! - [`sync`]: what other controllers are told of flows, and tell. [`told`]: what strangers say is told once.
+//! - [`idle`]: clients that wait for a backend that was cut are made to speak.
 //! - [`fill`]: how full the flow table is. [`loss`]: what the log has lost.
 //! - [`answer`]: the API's questions; [`vips`]: those about elections, and orders to hand over.
 //! - [`error`]: why pivotd ends, and its exit codes.
@@ -18,6 +19,7 @@ pub mod execute;
 mod fill;
 mod groups;
 mod hooks;
+mod idle;
 mod loss;
 mod segments;
 pub mod start;
@@ -55,6 +57,7 @@ use self::error::DaemonError;
 use self::execute::{ExecuteError, Executor, ProbeEnd};
 use self::fill::Fill;
 use self::hooks::Hooks;
+use self::idle::Idle;
 use self::loss::Loss;
 use self::sync::Syncer;
 use self::tracking::Tracking;
@@ -106,6 +109,8 @@ pub struct Daemon {
     hooks: Hooks,
     /// What other controllers are told of flows, if there is a [cluster].
     syncer: Option<Syncer>,
+    /// Clients that are to be told that their backend was cut.
+    idle: Idle,
     /// What it said last of each group, for whoever waits for a change.
     standings: watch::Sender<Standings>,
     /// Groups that this host's operator holds it back from.
@@ -195,6 +200,10 @@ impl Daemon {
                 () = sync::ready(self.syncer.as_ref(), self.began) => {
                     self.sync_flows();
                     self.catch_up();
+                    continue;
+                }
+                () = idle::ready(&self.idle, self.began) => {
+                    self.tell_idle();
                     continue;
                 }
                 _ = arrange.tick() => {

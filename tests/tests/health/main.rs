@@ -6,3 +6,5 @@ mod fallen;
 mod idle;
 mod on_down;
 mod orders;
+mod quorum;
+mod slow_start;

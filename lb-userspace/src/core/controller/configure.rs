@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use super::footprint::Footprint;
 use super::pool::{Deals, Member, Pool};
+use super::ramp::Ramps;
 use super::subject::{Identity, Subjects};
 use super::succession::{Origin, Succession};
 use super::{AdoptedBackend, Controller, Slot};
@@ -29,7 +30,7 @@ impl Controller {
         let unknown_host = !config.hosts.iter().any(|host| host.name == self.host);
         let first = self.config.replace(config).is_none();
         let changes = self.states_changed(&changed, now);
-        self.deal_all();
+        let judged = self.deal_all();
         let tables = self.publish();
         let mut commands = self.footprint.change(&footprint, tables);
         self.footprint = footprint;
@@ -38,6 +39,7 @@ impl Controller {
         }
         commands.extend(self.ended_orders(orders));
         commands.extend(changes);
+        commands.extend(judged);
         commands
     }
 
@@ -54,6 +56,7 @@ impl Controller {
         self.pools.clear();
         self.index.clear();
         self.subjects = Subjects::default();
+        self.ramps = Ramps::default();
         commands
     }
 
@@ -84,33 +87,46 @@ impl Controller {
                     Some(orders) => orders.get(&key).filter(|(at, _)| *at == target).map(|(_, order)| *order),
                     None => Some(Order { drained, ..Order::default() }),
                 };
-                let (origin, order, since) = match (before, left(backend)) {
-                    (Some(before), _) => (Origin::Subject(before.subject), before.order, before.since),
-                    (None, Some(left)) => {
-                        (Origin::Left(left.state != BackendState::Down), order.unwrap_or_default(), now)
-                    }
-                    (None, None) => (Origin::New, order.unwrap_or_default(), now),
+                let new = |order: Option<Order>| Member {
+                    key: key.clone(),
+                    target,
+                    weight: backend.weight,
+                    subject: 0,
+                    order: order.unwrap_or_default(),
+                    since: now,
+                    ramp: None,
+                    in_use: false,
+                    takes: false,
+                };
+                let (origin, member) = match (before, left(backend)) {
+                    (Some(before), _) => (Origin::Subject(before.subject), before),
+                    (None, Some(left)) => (Origin::Left(left.state != BackendState::Down), new(order)),
+                    (None, None) => (Origin::New, new(order)),
                 };
                 was_up.push(((i, j), succession.was_up(origin)));
                 let subject = succession.seat(Identity::of(&service.check, target, &key), (i, j), origin);
                 self.index.insert(key.clone(), (i, j));
-                pool.members.push(Member { key, target, weight: backend.weight, subject, order, since });
+                pool.members.push(Member { key, weight: backend.weight, subject, ..member });
             }
             self.pools.push(pool);
         }
         self.subjects = Subjects::new(succession.settle(&mut self.jitter, now));
         self.rest(now);
+        self.ramps = Ramps::of(&self.pools);
         let is_up = |(pool, member): Slot| self.subjects[self.pools[pool].members[member].subject].is_up();
         was_up.into_iter().filter(|(slot, was_up)| is_up(*slot) != *was_up).map(|(slot, _)| slot).collect()
     }
 
-    /// Deals every table that is not what it should be.
-    fn deal_all(&mut self) {
+    /// Deals every table that is not what it should be; says which services have too few healthy backends by that.
+    fn deal_all(&mut self) -> Vec<Command> {
         let slots = self.config.as_ref().map_or(0, |config| config.tables.maglev);
         let mut deals = Deals::default();
-        for pool in &mut self.pools {
+        let deal = |pool: &mut Pool| {
+            let before = pool.stands();
             pool.deal(slots, &self.subjects, &mut deals);
-        }
+            pool.judged(before, &self.subjects)
+        };
+        self.pools.iter_mut().filter_map(deal).collect()
     }
 
     fn stranger(&self) -> String {

@@ -7,4 +7,5 @@ mod idle;
 mod on_down;
 mod orders;
 mod quorum;
+mod sick_web;
 mod slow_start;

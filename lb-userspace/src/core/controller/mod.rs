@@ -9,6 +9,7 @@
 //! - what is checked has at most one check in flight that counts, and one in flight or due, however many backends go by it;
 //! - [`Controller::deadline`] is when something is due next; a tick at that time does it, so it always moves on.
 
+mod chronicle;
 mod configure;
 mod elected;
 mod elsewhere;
@@ -36,12 +37,14 @@ use super::health::Jitter;
 use super::order::Orders;
 use super::plan::Image;
 use super::view::BackendState;
+use chronicle::Chronicle;
 use elected::Elected;
 use footprint::Footprint;
 use pool::Pool;
 use ramp::Ramps;
 use subject::Subjects;
 
+pub use chronicle::REMEMBERED;
 pub use orders::{OrderError, Ordered};
 
 /// A backend as an earlier pivotd left it in the pinned maps: its state is believed until a check says otherwise.
@@ -83,6 +86,8 @@ pub struct Controller {
     subjects: Subjects,
     /// Backends on their way to their whole share.
     ramps: Ramps,
+    /// What has become of backends.
+    chronicle: Chronicle,
     last_probe: u64,
     /// Who holds each group of VIPs, as the election said last.
     elected: BTreeMap<String, Elected>,
@@ -117,6 +122,7 @@ impl Controller {
             index: BTreeMap::new(),
             subjects: Subjects::default(),
             ramps: Ramps::default(),
+            chronicle: Chronicle::default(),
             last_probe: 0,
             elected: BTreeMap::new(),
             footprint: Footprint::default(),

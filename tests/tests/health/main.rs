@@ -2,3 +2,4 @@
 //! without it. What a check makes of a real server is `checks`.
 
 mod drain;
+mod second_chance;

@@ -1,4 +1,4 @@
-//! `cargo xtask bench path | failover`: builds pivot for release, and xdpbench if it is needed, then becomes the benchmark.
+//! `cargo xtask bench path | failover | checks`: builds pivot for release, and xdpbench if it is needed, then becomes the benchmark.
 //!
 //! Becoming it (exec) leaves its standard output, its signals and its exit code untouched: it removes what it made, also at
 //! Ctrl-C.
@@ -32,6 +32,8 @@ enum Benchmark {
     Path(PathOptions),
     /// The outage that clients see when a VIP's holder is lost, beside keepalived's.
     Failover(FailoverOptions),
+    /// What 3,000 health checks a second cost, beside HAProxy's.
+    Checks(ChecksOptions),
 }
 
 #[derive(clap::Args)]
@@ -60,6 +62,13 @@ struct FailoverOptions {
     runs: u32,
 }
 
+#[derive(clap::Args)]
+struct ChecksOptions {
+    /// Print one JSON object on standard output; everything else goes to standard error.
+    #[arg(long)]
+    json: bool,
+}
+
 /// Returns only if the benchmark could not be started.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     setup::require_root("the benchmark loads BPF programs")?;
@@ -69,6 +78,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             setup::ensure(&[Group::Bpf, Group::Lab, Group::Failover])?;
             let mut arguments =
                 ["failover", "--keep", KEPT, "--runs", &options.runs.to_string()].map(str::to_owned).to_vec();
+            arguments.extend(options.json.then(|| "--json".to_owned()));
+            become_benchmark(&arguments)
+        }
+        Benchmark::Checks(options) => {
+            setup::ensure(&[Group::Bpf, Group::Lab, Group::Real])?;
+            let mut arguments = ["checks", "--keep", KEPT].map(str::to_owned).to_vec();
             arguments.extend(options.json.then(|| "--json".to_owned()));
             become_benchmark(&arguments)
         }

@@ -63,7 +63,7 @@ pub fn incoming<F: Family, P: Packet, T: Tables>(
     let quoted = parse::quoted::<F, P>(packet, quote, ip.destination)?;
     let given = backend_of::<F, T>(tables, control, &quoted, moment)?;
     match given.hop.state() {
-        State::Up | State::Drain | State::Leaving => {
+        State::Up | State::Drain | State::Leaving | State::Kept => {
             let exit = rewrite::send(packet, tables, given.hop, own)?;
             let verdict = if exit.verdict == Verdict::Forwarded { Verdict::ErrorForwarded } else { exit.verdict };
             tables.count(tables.cpu(), verdict);

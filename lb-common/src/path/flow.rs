@@ -303,15 +303,18 @@ enum Judgement {
 
 /// A SYN on a flow that has ended is a client that uses its port again. A backend that takes no new flows keeps its old
 /// ones: a SYN leaves it, unless it meets an established flow, which the backend knows better. A connection to a dead one
-/// is cut; datagrams go elsewhere, as nothing holds them.
+/// is cut, and a SYN is chosen anew, whether it is sent again or is of another connection; datagrams go elsewhere, as
+/// nothing holds them.
 #[inline(always)]
 fn judge(state: State, stage: Stage, message: &Message) -> Judgement {
     match state {
         _ if message.opens() && matches!(stage, Stage::Closing | Stage::Reset) => Judgement::Leaves,
         State::Up => Judgement::Stays,
         State::Absent => Judgement::Leaves,
-        State::Drain | State::Leaving if message.opens() && stage != Stage::Established => Judgement::Leaves,
-        State::Drain | State::Leaving => Judgement::Stays,
+        State::Drain | State::Leaving | State::Kept if message.opens() && stage != Stage::Established => {
+            Judgement::Leaves
+        }
+        State::Drain | State::Leaving | State::Kept => Judgement::Stays,
         State::Down if message.opens() || !message.is_tcp() => Judgement::Leaves,
         State::Down => Judgement::Ends,
     }

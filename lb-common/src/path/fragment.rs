@@ -5,7 +5,6 @@
 //! fragments displace nothing that is established.
 
 use crate::net::{hash, ipv4};
-use crate::wire::backend::State;
 use crate::wire::control::Control;
 use crate::wire::directory::Key;
 use crate::wire::flow::{Entry, Owner, Stage};
@@ -66,7 +65,7 @@ pub fn follow<F: Family, T: Tables>(
     let entry = place.entry(cell, moment.ticks).ok_or(Verdict::FragmentUnplaced)?;
     let given = given(tables.backend(entry.backend()).ok_or(Verdict::TableTorn)?, entry.backend());
     match given.hop.state() {
-        State::Up | State::Drain | State::Leaving if given.generation == entry.generation() => Ok(given),
+        state if state.keeps_flows() && given.generation == entry.generation() => Ok(given),
         _ => Err(Verdict::FragmentUnplaced),
     }
 }

@@ -6,7 +6,6 @@
 
 use crate::net::bytes::Packet;
 use crate::net::ethernet::{self, Ethernet};
-use crate::wire::backend::State;
 use crate::wire::control::Control;
 use crate::wire::flow::FlowSet;
 use crate::wire::link::Port;
@@ -64,8 +63,7 @@ fn decide<F: Family, P: Packet, T: Tables>(packet: &mut P, tables: &T, control: 
         return None;
     }
     let given = given(tables.backend(entry.backend())?, entry.backend());
-    let takes = matches!(given.hop.state(), State::Up | State::Drain | State::Leaving);
-    if !takes || given.generation != entry.generation() || given.service != slot.service {
+    if !given.hop.state().keeps_flows() || given.generation != entry.generation() || given.service != slot.service {
         return None;
     }
     let counters = backend_counters(tables, control, tables.cpu(), given)?;

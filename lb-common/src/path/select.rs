@@ -21,7 +21,7 @@ pub fn choose<T: Tables>(tables: &T, service: &Service, hash: u64) -> Result<Giv
     let index = line.at(slot);
     let given = given(tables.backend(index).ok_or(Verdict::TableTorn)?, index);
     match given.hop.state() {
-        State::Up | State::Drain | State::Leaving => Ok(given),
+        State::Up | State::Drain | State::Leaving | State::Kept => Ok(given),
         // It went down and the table without it is about to be swapped in.
         State::Down | State::Absent => Err(Verdict::ResetBackendDown),
     }

@@ -36,6 +36,8 @@ pub enum State {
     Down = 3,
     /// No longer configured: old flows only, until its record is needed for another.
     Leaving = 4,
+    /// Down, of a service that keeps such flows: old flows only.
+    Kept = 5,
 }
 
 impl State {
@@ -48,8 +50,23 @@ impl State {
             2 => Self::Drain,
             3 => Self::Down,
             4 => Self::Leaving,
+            5 => Self::Kept,
             _ => Self::Absent,
         }
+    }
+
+    /// Whether it may be sent packets of flows that it has.
+    #[inline(always)]
+    #[must_use]
+    pub const fn keeps_flows(self) -> bool {
+        matches!(self, Self::Up | Self::Drain | Self::Leaving | Self::Kept)
+    }
+
+    /// Whether flows that it has are cut.
+    #[inline(always)]
+    #[must_use]
+    pub const fn cuts_flows(self) -> bool {
+        matches!(self, Self::Down)
     }
 }
 
@@ -109,7 +126,7 @@ impl Hop {
     #[must_use]
     pub const fn leaving(self) -> Self {
         let state = match self.state() {
-            State::Up | State::Drain | State::Leaving => State::Leaving,
+            State::Up | State::Drain | State::Leaving | State::Kept => State::Leaving,
             State::Down | State::Absent => State::Down,
         };
         Self(self.0 & !(0xff << 48) | (state as u64) << 48)

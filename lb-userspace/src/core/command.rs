@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::check::Attempt;
 use super::event::{Addressee, BackendKey};
@@ -83,6 +84,8 @@ pub enum Command {
         id: u64,
         /// Where, what to send and expect, and how long it may take.
         attempt: Arc<Attempt>,
+        /// How long ago it was due.
+        late: Duration,
     },
     /// A line for the operator's log.
     Log {

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::config::model::{Affinity, Mode, Protocol};
+use super::config::model::{Affinity, Mode, OnDown, Protocol};
 use super::event::{BackendKey, Mac, NextHop};
 use super::view::BackendState;
 
@@ -73,6 +73,8 @@ pub struct ServiceImage {
     pub idle_timeout: Duration,
     /// Whether new flows of a client go to the backend of its last one, and for how long.
     pub affinity: Option<Affinity>,
+    /// What becomes of the flows of a backend that is down.
+    pub on_down: OnDown,
     /// Backends.
     pub backends: Vec<BackendImage>,
     /// Maglev table: for each slot the position in `backends`. Empty: no backend takes new flows.

@@ -1,6 +1,7 @@
 //! What an operator is shown: snapshots of the controller, ready for JSON. The API serves them, the CLI prints them.
-//! [`vips`]: of elections. [`hooks`]: of what is run for them.
+//! [`checks`]: of health checks as a whole. [`vips`]: of elections. [`hooks`]: of what is run for them.
 
+pub mod checks;
 pub mod hooks;
 pub mod vips;
 
@@ -10,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::config::model::{Mode, Protocol};
 use super::election::Role;
+
+pub use checks::{ChecksView, LATE_MS, LateView};
 
 /// State of a backend as the operator sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +51,8 @@ pub struct Status {
     pub flow_tables: Vec<FlowTableView>,
     /// Flow synchronisation with the other controllers, if the configuration has a [cluster].
     pub sync: Option<SyncView>,
+    /// Health checks that this host makes.
+    pub checks: ChecksView,
     /// pivotd's log.
     pub log: LogView,
     /// Packets by verdict of the packet path, most frequent first; zero counts left out.

@@ -84,6 +84,7 @@ impl Daemon {
             services,
             flow_tables: self.fill.tables(),
             sync: self.sync_view(),
+            checks: self.executor.prober.figures(),
             log: self.loss.view(self.now()),
             verdicts,
         }

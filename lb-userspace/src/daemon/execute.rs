@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
@@ -169,10 +170,10 @@ impl Executor {
                 self.forget(&addressee);
                 self.detach_unused()?;
             }
-            Command::Probe { backend, id, attempt } => {
-                let (ends, prober) = (self.probes.clone(), self.prober.clone());
+            Command::Probe { backend, id, attempt, late } => {
+                let (ends, prober, asked) = (self.probes.clone(), self.prober.clone(), Instant::now());
                 tokio::spawn(async move {
-                    let outcome = prober.run(&attempt, &backend).await.outcome;
+                    let outcome = prober.judge(&attempt, &backend, late + asked.elapsed()).await;
                     // The daemon is stopping: nobody waits for it.
                     let _ = ends.send(ProbeEnd { id, outcome });
                 });

@@ -6,6 +6,7 @@
 //! - [`behind`]: what this host is to learn before it takes over from another one.
 //! - [`tracking`]: what this host is fit for; [`hooks`]: what it runs when it becomes something else.
 //! - [`sync`]: what other controllers are told of flows, and tell. [`told`]: what strangers say is told once.
+//! - [`idle`]: clients that wait for a backend that was cut are made to speak.
 //! - [`fill`]: how full the flow table is. [`loss`]: what the log has lost.
 //! - [`answer`]: the API's questions; [`vips`]: those about elections, and orders to hand over.
 //! - [`error`]: why pivotd ends, and its exit codes.
@@ -18,6 +19,7 @@ pub mod execute;
 mod fill;
 mod groups;
 mod hooks;
+mod idle;
 mod loss;
 mod segments;
 pub mod start;
@@ -54,10 +56,14 @@ use self::error::DaemonError;
 use self::execute::{ExecuteError, Executor, ProbeEnd};
 use self::fill::Fill;
 use self::hooks::Hooks;
+use self::idle::Idle;
 use self::loss::Loss;
 use self::sync::Syncer;
 use self::tracking::Tracking;
 use self::vips::Standings;
+
+/// Checks whose ends are taken in at once, before anything else that they change is looked at.
+const ENDS: usize = 64;
 
 /// What pivotd is started with.
 #[derive(Debug, Clone)]
@@ -102,6 +108,8 @@ pub struct Daemon {
     hooks: Hooks,
     /// What other controllers are told of flows, if there is a [cluster].
     syncer: Option<Syncer>,
+    /// Clients that are to be told that their backend was cut.
+    idle: Idle,
     /// What it said last of each group, for whoever waits for a change.
     standings: watch::Sender<Standings>,
     /// Groups that this host's operator holds it back from.
@@ -137,6 +145,7 @@ impl Daemon {
         walk.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut arrange = tokio::time::interval(fill::ARRANGE);
         arrange.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ended = Vec::with_capacity(ENDS);
         tracing::info!(host = self.host, instance = self.options.instance, adopted = self.adopted, "pivotd is ready");
         loop {
             let due = self.controller.deadline().into_iter().chain(self.behind.deadline()).min();
@@ -153,7 +162,13 @@ impl Daemon {
                     self.answer(question).await;
                     continue;
                 }
-                Some(ProbeEnd { id, outcome }) = self.probes.recv() => Event::ProbeEnded { id, outcome },
+                1.. = self.probes.recv_many(&mut ended, ENDS) => {
+                    for ProbeEnd { id, outcome } in ended.drain(..) {
+                        self.handle(Event::ProbeEnded { id, outcome }).await;
+                    }
+                    self.follow_up();
+                    continue;
+                }
                 Some(neighbour) = self.neighbours.recv() => {
                     Event::Neighbour { address: neighbour.address, next_hop: self.executor.next_hop(neighbour) }
                 }
@@ -184,6 +199,10 @@ impl Daemon {
                     self.catch_up();
                     continue;
                 }
+                () = idle::ready(&self.idle, self.began) => {
+                    self.tell_idle();
+                    continue;
+                }
                 _ = arrange.tick() => {
                     self.executor.datapath.writer().arrange_flows();
                     self.loss.take(self.lost.count(), self.now()).iter().for_each(|line| tracing::warn!("{line}"));
@@ -195,16 +214,25 @@ impl Daemon {
                 }
                 () = sleep_until(wake) => Event::Tick,
             };
-            let commands = self.controller.handle(event, self.now());
-            self.executor.execute_all(commands).await;
-            self.judge();
-            self.notice_flows();
-            self.catch_up();
+            self.handle(event).await;
+            self.follow_up();
         }
         drop(stop);
         // A server that panicked has nothing to stop.
         let _ = server.await;
         Ok(())
+    }
+
+    async fn handle(&mut self, event: Event) {
+        let commands = self.controller.handle(event, self.now());
+        self.executor.execute_all(commands).await;
+    }
+
+    /// What the controller's decisions mean for everything else.
+    fn follow_up(&mut self) {
+        self.judge();
+        self.notice_flows();
+        self.catch_up();
     }
 
     /// Takes in what the election said: hooks run when addresses have followed.

@@ -17,6 +17,7 @@ use super::error::DaemonError;
 use super::execute::Executor;
 use super::fill::Fill;
 use super::hooks::Hooks;
+use super::idle::Idle;
 use super::loss::Loss;
 use super::tracking::Tracking;
 use super::ways::Way;
@@ -101,6 +102,7 @@ pub async fn start(options: Options, lost: Lost) -> Result<Daemon, DaemonError> 
         tracking: Tracking::default(),
         hooks,
         syncer: None,
+        idle: Idle::default(),
         standings: watch::Sender::default(),
         holds,
     };

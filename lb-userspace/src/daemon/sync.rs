@@ -286,6 +286,7 @@ impl Daemon {
 
     /// Has others told of what has changed, if anything has.
     pub(super) fn notice_flows(&mut self) {
+        self.notice_cut();
         let now = self.now();
         if let Some(syncer) = &mut self.syncer {
             syncer.notice(self.executor.datapath.writer(), self.controller.held(), now);

@@ -17,6 +17,7 @@ pub mod log;
 pub mod memlock;
 pub mod netlink;
 pub mod preflight;
+pub mod provoke;
 pub mod sequence;
 pub mod sync_socket;
 pub mod vrrp;

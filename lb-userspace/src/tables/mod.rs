@@ -5,6 +5,7 @@ pub mod clock;
 pub mod directory;
 pub mod exceptions;
 pub mod explain;
+pub mod fallen;
 pub mod lease;
 pub mod lines;
 pub mod memory;

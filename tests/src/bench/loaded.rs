@@ -11,7 +11,7 @@ use aya::Ebpf;
 use aya::maps::MapData;
 use lb_common::path::verdict::Verdict;
 use lb_common::wire::control::Control;
-use lb_userspace::core::config::model::{Mode, Protocol, TableSizes};
+use lb_userspace::core::config::model::{Mode, OnDown, Protocol, TableSizes};
 use lb_userspace::core::event::{BackendKey, Mac, NextHop};
 use lb_userspace::core::plan::{BackendImage, Hold, Image, ServiceImage, VipImage};
 use lb_userspace::core::view::BackendState;
@@ -178,6 +178,7 @@ fn service(vip: &str, port: u16, protocol: Protocol, backends: u16, slots: u32) 
         protocol,
         idle_timeout: Duration::from_secs(86_400),
         affinity: None,
+        on_down: OnDown::Reset,
         backends: (0..backends).map(backend).collect(),
         table: (0..slots).map(|slot| (slot % u32::from(backends)) as u16).collect(),
     }

@@ -1,7 +1,7 @@
 //! Loads the packet path with filled tables, pinned for `xdpbench` to measure, and says what came out.
 //!
 //! `cargo xtask bench path` builds both and runs this. Without `path` or `scale`, xdpbench is run with arguments of one's
-//! own. `failover` is another matter: it measures outages, in the lab.
+//! own. `failover` and `checks` are another matter: they measure outages, and what health checks cost, in the lab.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use pivot_tests::bench::bpffs::Bpffs;
 use pivot_tests::bench::interrupt::Interruptible;
 use pivot_tests::bench::loaded::{Fill, Loaded, print_programs};
-use pivot_tests::bench::{failover, path, scale};
+use pivot_tests::bench::{checks, failover, path, scale};
 use pivot_tests::lab::interrupt;
 use serde_json::Value;
 use tokio::process::Command;
@@ -66,6 +66,21 @@ enum Suite {
         #[arg(long)]
         keep: Option<PathBuf>,
     },
+    /// What thousands of health checks cost pivotd, beside HAProxy.
+    Checks {
+        /// Backends, each of which is checked once a second.
+        #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u16).range(1..=12_000))]
+        backends: u16,
+        /// Seconds that each is measured for.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(2..=600))]
+        seconds: u64,
+        /// Print one JSON object; the table goes to standard error.
+        #[arg(long)]
+        json: bool,
+        /// Folder in which the raw figures are kept.
+        #[arg(long)]
+        keep: Option<PathBuf>,
+    },
 }
 
 #[derive(clap::Args)]
@@ -106,6 +121,12 @@ fn run(args: Args) -> anyhow::Result<()> {
         Some(Suite::Failover { runs, json, keep }) => {
             let _interrupts = interrupt::remove_labs_on_interrupt().context("watching for Ctrl-C")?;
             let report = failover::Report::measure(runs)?;
+            print(json, &report.table(), &report.json());
+            keep.map_or(Ok(()), |folder| report.keep(&folder))
+        }
+        Some(Suite::Checks { backends, seconds, json, keep }) => {
+            let _interrupts = interrupt::remove_labs_on_interrupt().context("watching for Ctrl-C")?;
+            let report = checks::Report::measure(backends, seconds)?;
             print(json, &report.table(), &report.json());
             keep.map_or(Ok(()), |folder| report.keep(&folder))
         }

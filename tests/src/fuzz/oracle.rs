@@ -194,7 +194,8 @@ impl Oracle {
 
     /// Whether a service's packets may go there.
     fn takes(&self, scene: &Scene, endpoint: &Endpoint, hop: Hop) {
-        let takes = |backend: &Backend| backend.hop == Some(hop) && backend.state != BackendState::Down;
+        let takes =
+            |backend: &Backend| backend.hop == Some(hop) && (backend.keeps || backend.state != BackendState::Down);
         let now = scene.service(endpoint).is_some_and(|backends| backends.iter().any(takes));
         let before =
             (self.changed || self.tampered) && self.known.get(endpoint).is_some_and(|known| known.contains(&hop));

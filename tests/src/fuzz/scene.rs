@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use lb_userspace::core::config::model::{Affinity, Mode, Protocol};
+use lb_userspace::core::config::model::{Affinity, Mode, OnDown, Protocol};
 use lb_userspace::core::event::{BackendKey, Mac, NextHop};
 use lb_userspace::core::plan::{BackendImage, Hold, Image, ServiceImage, VipImage};
 use lb_userspace::core::view::BackendState;
@@ -92,6 +92,8 @@ pub struct Backend {
     number: u8,
     /// What it may be sent.
     pub state: BackendState,
+    /// Whether it keeps its flows though it is down.
+    pub keeps: bool,
     /// Whether it is on this host.
     pub local: bool,
     /// Where it is reached, if that is known.
@@ -174,7 +176,7 @@ impl Scene {
 
     fn backends(&self, service: usize, vip: usize, port: u16) -> Vec<Backend> {
         let v6 = VIPS[vip].is_ipv6();
-        let without = self.services[service] >> 4;
+        let (without, keeps) = (self.services[service] >> 4, self.keeps(service));
         let backend = |number: usize| {
             let choice = self.backends[number + if v6 { BACKENDS } else { 0 }];
             let state = match choice & 3 {
@@ -192,9 +194,14 @@ impl Scene {
             };
             let resolved = choice & 8 == 0;
             let bound = SocketAddr::new(address, port);
-            Some(Backend { number, state, local, hop: (resolved && !local).then_some(hop), bound })
+            Some(Backend { number, state, keeps, local, hop: (resolved && !local).then_some(hop), bound })
         };
         (0..BACKENDS).filter(|number| without >> number & 1 == 0).filter_map(backend).collect()
+    }
+
+    /// Whether flows of a service stay with a backend that is down.
+    fn keeps(&self, service: usize) -> bool {
+        self.services[service] & 8 != 0
     }
 
     /// What the writer is to write.
@@ -252,6 +259,7 @@ impl Scene {
             protocol,
             idle_timeout: Duration::from_secs(60),
             affinity: SERVICES[index].3.then_some(affinity),
+            on_down: if self.keeps(index) { OnDown::Keep } else { OnDown::Reset },
             backends: backends.iter().map(backend).collect(),
             table: table.into_iter().take(SLOTS).collect(),
         }

@@ -28,6 +28,7 @@ pub mod family;
 pub mod flood;
 pub mod frame;
 pub mod http;
+pub mod idle;
 pub mod interrupt;
 pub mod keepalived;
 pub mod kernel;

@@ -92,6 +92,11 @@ impl Pivotd {
         &mut self.process
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Stops it cleanly (SIGTERM); an error unless it exits with 0 in time.
     pub fn stop(&mut self) -> Result<()> {
         let status = self.process.stop()?;

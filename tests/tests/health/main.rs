@@ -2,4 +2,7 @@
 //! without it. What a check makes of a real server is `checks`.
 
 mod drain;
+mod fallen;
+mod idle;
+mod on_down;
 mod second_chance;

@@ -87,6 +87,7 @@ const REAL: &[Package] = &[
     package("rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmq-server"),
     package("memcached", "/usr/bin/memcached"),
     package("nginx", "/usr/sbin/nginx"),
+    package("haproxy", "/usr/sbin/haproxy"),
     package("curl", "/usr/bin/curl"),
     package("python3-pika", "/usr/lib/python3/dist-packages/pika"),
     package("python3-pymemcache", "/usr/lib/python3/dist-packages/pymemcache"),

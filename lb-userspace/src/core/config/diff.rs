@@ -142,6 +142,7 @@ fn services(old: &Service, new: &Service, lines: &mut Vec<String>) {
     changed(&format!("{thing} idle_timeout"), idle_timeout(old), idle_timeout(new), lines);
     affinity(&format!("{thing} affinity"), old.affinity.as_ref(), new.affinity.as_ref(), lines);
     checks(&format!("{thing} check"), &old.check, &new.check, lines);
+    changed(&format!("{thing} on_down"), old.on_down.name(), new.on_down.name(), lines);
 
     let kind = format!("backend {}/", new.name);
     let mut kept = pairs(&kind, &old.backends, &new.backends, |backend| &backend.name, lines);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::cluster::ClusterDraft;
 use super::group::GroupDraft;
-use super::model::{Affinity, Backend, Check, Config, Holder, Host, Mode, Protocol, Service, TableSizes, Vip};
+use super::model::{Affinity, Backend, Check, Config, Holder, Host, Mode, OnDown, Protocol, Service, TableSizes, Vip};
 use super::report::At;
 use super::source::Span;
 
@@ -72,6 +72,7 @@ pub(super) struct ServiceDraft {
     /// What backends have for a port that give none; the service's unless given.
     pub(super) backend_port: Option<At<u16>>,
     pub(super) check: Check,
+    pub(super) on_down: OnDown,
 }
 
 /// A backend; what the file leaves out is filled in, with the place it was taken from.
@@ -157,6 +158,7 @@ impl ServiceDraft {
             affinity: self.affinity,
             backends: self.backends?.value.into_iter().map(BackendDraft::into_backend).collect::<Option<_>>()?,
             check: self.check,
+            on_down: self.on_down,
         })
     }
 }

@@ -299,6 +299,29 @@ pub struct Service {
     pub backends: Vec<Backend>,
     /// How they are checked.
     pub check: Check,
+    /// What becomes of the flows of a backend that goes down.
+    pub on_down: OnDown,
+}
+
+/// What becomes of the flows of a backend that goes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnDown {
+    /// Their clients are told: a connection is reset.
+    #[default]
+    Reset,
+    /// They go on to the backend.
+    Keep,
+}
+
+impl OnDown {
+    /// As it is written in the file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::Keep => "keep",
+        }
+    }
 }
 
 /// New flows of a client, or of clients whose addresses begin alike, go to the backend of the last one.

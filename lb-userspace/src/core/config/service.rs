@@ -6,15 +6,26 @@ use std::time::Duration;
 use super::backends::{self, Given};
 use super::checks::{self, CheckSettings};
 use super::draft::{HostDraft, ServiceDraft, VipDraft};
-use super::model::{Affinity, Mode, Protocol};
+use super::model::{Affinity, Mode, OnDown, Protocol};
 use super::names::is_called;
 use super::parse::titled;
 use super::reader::{Entry, Table};
 use super::report::{At, Report};
 use super::values;
 
-const KEYS: [&str; 10] =
-    ["name", "vip", "port", "backend_port", "protocol", "mode", "idle_timeout", "affinity", "check", "backends"];
+const KEYS: [&str; 11] = [
+    "name",
+    "vip",
+    "port",
+    "backend_port",
+    "protocol",
+    "mode",
+    "idle_timeout",
+    "affinity",
+    "check",
+    "on_down",
+    "backends",
+];
 const AFFINITY_KEYS: [&str; 3] = ["timeout", "prefix4", "prefix6"];
 
 const DAY: u64 = 24 * 3600;
@@ -26,19 +37,26 @@ const SILENCES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::fr
 pub(super) struct Defaults {
     mode: Mode,
     check: CheckSettings,
+    on_down: OnDown,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self { mode: Mode::L2, check: CheckSettings::default() }
+        Self { mode: Mode::L2, check: CheckSettings::default(), on_down: OnDown::default() }
     }
 }
 
 /// Reads `[defaults]`.
 pub(super) fn defaults(entry: Entry<'_>, report: &mut Report<'_>) -> Defaults {
     let builtin = Defaults::default();
-    let Some(table) = entry.table("[defaults]".into(), &["mode", "check"], report) else { return builtin };
-    Defaults { mode: mode(&table, builtin.mode, report), check: checks::check(&table, builtin.check, report) }
+    let Some(table) = entry.table("[defaults]".into(), &["mode", "check", "on_down"], report) else {
+        return builtin;
+    };
+    Defaults {
+        mode: mode(&table, builtin.mode, report),
+        check: checks::check(&table, builtin.check, report),
+        on_down: on_down(&table, builtin.on_down, report),
+    }
 }
 
 /// Reads one `[[service]]`.
@@ -73,6 +91,7 @@ pub(super) fn service(
         backends,
         backend_port,
         check: checks::of_service(&table, protocol, &defaults.check, report),
+        on_down: on_down(&table, defaults.on_down, report),
         title: table.owner,
     })
 }
@@ -87,6 +106,10 @@ fn default_idle_timeout(protocol: Protocol) -> Duration {
 
 fn mode(table: &Table<'_>, default: Mode, report: &mut Report<'_>) -> Mode {
     table.optional("mode").and_then(|e| values::mode(e, report)).map_or(default, |mode| mode.value)
+}
+
+fn on_down(table: &Table<'_>, default: OnDown, report: &mut Report<'_>) -> OnDown {
+    table.optional("on_down").and_then(|e| values::on_down(e, report)).map_or(default, |on_down| on_down.value)
 }
 
 /// The table `affinity`: what it leaves out, and what is wrong in it, is as by default.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::duration::{self, DurationError};
-use super::model::{Mode, Protocol};
+use super::model::{Mode, OnDown, Protocol};
 use super::reader::Entry;
 use super::report::{At, Problem, Report};
 use super::suggest::{list, nearest, quote};
@@ -234,6 +234,10 @@ pub(super) fn argv(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<Vec<S
 pub(super) fn mode(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<Mode>> {
     let help = "leave `mode` out, or write `mode = \"l2\"` and run pivotd on every backend's host";
     choice(entry, &[("l2", Mode::L2)], &["nat", "tunnel"], help, report)
+}
+
+pub(super) fn on_down(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<OnDown>> {
+    choice(entry, &[("reset", OnDown::Reset), ("keep", OnDown::Keep)], &[], "", report)
 }
 
 pub(super) fn protocol(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<Protocol>> {

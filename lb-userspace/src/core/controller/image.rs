@@ -50,6 +50,7 @@ impl Controller {
             protocol: service.protocol,
             idle_timeout: service.idle_timeout,
             affinity: service.affinity,
+            on_down: service.on_down,
             backends: pairs.map(|(backend, member)| self.draw_backend(pool, backend, member)).collect(),
             table: pool.dealt.table.clone(),
         }

@@ -22,12 +22,14 @@ impl Controller {
     pub(super) fn tick(&mut self, now: Now) -> Vec<Command> {
         let (mut probes, mut logs) = (Vec::new(), Vec::new());
         for subject in self.subjects.due(now) {
-            if let Probing::InFlight { .. } = self.subjects[subject].probing {
-                let waited = self.subjects[subject].attempt.timeout * 2;
-                let reason = format!("nothing was heard of the check for {waited:?}");
-                logs.extend(self.ended(subject, ProbeOutcome::failed(reason, waited), now));
-            } else {
-                probes.push(self.start_probe(subject, now));
+            match self.subjects[subject].probing {
+                Probing::Never => {}
+                Probing::Due(due) => probes.push(self.start_probe(subject, due, now)),
+                Probing::InFlight { .. } => {
+                    let waited = self.subjects[subject].attempt.timeout * 2;
+                    let reason = format!("nothing was heard of the check for {waited:?}");
+                    logs.extend(self.ended(subject, ProbeOutcome::failed(reason, waited), now));
+                }
             }
         }
         if logs.is_empty() {
@@ -59,7 +61,7 @@ impl Controller {
         self.publish().into_iter().chain(logs).collect()
     }
 
-    fn start_probe(&mut self, subject: usize, now: Now) -> Command {
+    fn start_probe(&mut self, subject: usize, due: Now, now: Now) -> Command {
         self.last_probe += 1;
         let id = self.last_probe;
         let it = &self.subjects[subject];
@@ -67,7 +69,12 @@ impl Controller {
         let attempt = it.attempt.clone();
         let give_up = Now(now.0 + attempt.timeout * 2);
         self.subjects.plan(subject, Probing::InFlight { id, began: now, give_up });
-        Command::Probe { backend: self.pools[pool].members[member].key.clone(), id, attempt }
+        Command::Probe {
+            backend: self.pools[pool].members[member].key.clone(),
+            id,
+            attempt,
+            late: now.0.saturating_sub(due.0),
+        }
     }
 
     /// Counts the outcome of a check and plans the next one; returns what is to be told if backends went down or came up, and

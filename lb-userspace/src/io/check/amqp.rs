@@ -16,7 +16,7 @@ pub(super) async fn run(mut stream: Box<dyn Stream>, talk: &mut Talk) -> Result<
     let mut rest = vec![0; rest_of_frame(&head)?];
     socket::receive(&mut stream, &mut rest, talk).await?;
     let server = start(&rest)?;
-    talk.say(format!("< Connection.Start of {server}"));
+    talk.say(format_args!("< Connection.Start of {server}"));
     talk.pass(server);
     socket::leave(stream, talk).await;
     Ok(())

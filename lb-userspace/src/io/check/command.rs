@@ -20,9 +20,9 @@ pub(super) async fn run(
         ("PIVOT_ADDRESS", attempt.target.ip().to_string()),
         ("PIVOT_PORT", attempt.target.port().to_string()),
     ];
-    talk.doing(format!("running {}", called(argv)), "the end of the command");
+    talk.doing(format_args!("running {}", called(argv)), "the end of the command");
     let run = command::run(argv, &environment, attempt.timeout).await;
-    talk.say(run.to_string());
+    talk.say(&run);
     match run.ending {
         Ending::Exited(0) => {
             talk.pass(run.to_string());

@@ -25,7 +25,7 @@ pub(super) async fn run(
     let request = request(check, attempt)?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| in_words(&error, talk))?;
-    talk.doing(format!("> {} {}", check.method, check.path), "the answer");
+    talk.doing(format_args!("> {} {}", check.method, check.path), "the answer");
     let answered = async {
         let response = sender.send_request(request).await.map_err(|error| in_words(&error, talk))?;
         judge(check, response, talk).await
@@ -61,7 +61,7 @@ fn request(check: &HttpCheck, attempt: &Attempt) -> Result<Request<Empty<Bytes>>
 async fn judge(check: &HttpCheck, response: Response<Incoming>, talk: &mut Talk) -> Result<(), String> {
     let status = response.status();
     let reason = status.canonical_reason().unwrap_or_default();
-    talk.doing(format!("< HTTP {} {reason}", status.as_u16()), "the body");
+    talk.doing(format_args!("< HTTP {} {reason}", status.as_u16()), "the body");
     let found = judge_status(check, status.as_u16());
     let Some(expected) = &check.expect_body else {
         match found {
@@ -74,7 +74,7 @@ async fn judge(check: &HttpCheck, response: Response<Incoming>, talk: &mut Talk)
     };
     let found = found?;
     let (body, whole) = read(response.into_body(), Some(expected.as_bytes()), talk).await?;
-    talk.say(format!("< {} bytes: {}", body.len(), shown(&body)));
+    talk.say(format_args!("< {} bytes: {}", body.len(), shown(&body)));
     judge_body(expected, &body, whole)?;
     talk.pass(found);
     Ok(())

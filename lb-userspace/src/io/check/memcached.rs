@@ -22,7 +22,7 @@ pub(super) async fn run(mut stream: Box<dyn Stream>, talk: &mut Talk) -> Result<
             count => received.extend_from_slice(&chunk[..count]),
         }
     };
-    talk.say(format!("< {}", shown(&answer)));
+    talk.say(format_args!("< {}", shown(&answer)));
     let found = judge(&answer)?;
     talk.pass(found);
     talk.say("> quit");

@@ -32,7 +32,7 @@ pub(super) async fn run(check: &MysqlCheck, attempt: &Attempt, tls: &Configs, ta
     let mut server = Server::new(socket::connect(attempt, talk).await?);
     talk.doing("waiting for the greeting", "the handshake");
     let hello = greeting(&server.read(talk).await?).map_err(in_words)?;
-    talk.say(format!("< {}, connection {}", hello.version, hello.connection));
+    talk.say(format_args!("< {}, connection {}", hello.version, hello.connection));
     let mut trouble = None;
     if let Some(settings) = &attempt.tls {
         (server, trouble) = server.secured(&hello, (tls, settings), attempt.target, talk).await?;

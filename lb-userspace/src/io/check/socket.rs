@@ -20,7 +20,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Connects.
 pub(super) async fn connect(attempt: &Attempt, talk: &mut Talk) -> Result<TcpStream, String> {
-    talk.doing(format!("connecting to {}", attempt.target), "an answer");
+    talk.doing(format_args!("connecting to {}", attempt.target), "an answer");
     let connected = async { prepared(attempt.target)?.connect(attempt.target).await }.await;
     let stream = connected.map_err(|error| in_words(&error, attempt.timeout))?;
     // Each message is small, and waited for.
@@ -83,7 +83,7 @@ pub(super) async fn leave(mut stream: impl Stream, talk: &mut Talk) {
     };
     match within(FAREWELL, closed).await {
         Ok(Ok(())) => talk.say("the server has closed the connection"),
-        Ok(Err(error)) => talk.say(format!("the connection is gone: {error}")),
+        Ok(Err(error)) => talk.say(format_args!("the connection is gone: {error}")),
         Err(_) => talk.say("closed: the server keeps the connection open"),
     }
 }

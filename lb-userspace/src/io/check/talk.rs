@@ -1,5 +1,6 @@
 //! The course of one attempt: what is waited for, what was said, and the verdict as soon as there is one.
 
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use super::Checked;
@@ -14,25 +15,32 @@ const STEPS: usize = 64;
 pub(super) struct Talk {
     began: Instant,
     awaited: &'static str,
-    steps: Vec<Step>,
+    /// What was said, if somebody wants to know.
+    steps: Option<Vec<Step>>,
     outcome: Option<ProbeOutcome>,
 }
 
 impl Talk {
+    /// One of which nobody wants to know more than how it ends.
     pub(super) fn begin() -> Self {
-        Self { began: Instant::now(), awaited: "an answer", steps: Vec::new(), outcome: None }
+        Self { began: Instant::now(), awaited: "an answer", steps: None, outcome: None }
+    }
+
+    /// One whose steps are kept.
+    pub(super) fn recorded() -> Self {
+        Self { steps: Some(Vec::new()), ..Self::begin() }
     }
 
     /// Something is done, after which something is waited for.
-    pub(super) fn doing(&mut self, what: impl Into<String>, awaited: &'static str) {
+    pub(super) fn doing(&mut self, what: impl Display, awaited: &'static str) {
         self.say(what);
         self.awaited = awaited;
     }
 
     /// Something was said by the server, or has happened.
-    pub(super) fn say(&mut self, what: impl Into<String>) {
-        if self.steps.len() < STEPS {
-            self.steps.push(Step { at: self.began.elapsed(), says: what.into() });
+    pub(super) fn say(&mut self, what: impl Display) {
+        if let Some(steps) = self.steps.as_mut().filter(|steps| steps.len() < STEPS) {
+            steps.push(Step { at: self.began.elapsed(), says: what.to_string() });
         }
     }
 
@@ -59,8 +67,8 @@ impl Talk {
         }
         match &outcome.verdict {
             Ok(found) if found.is_empty() => self.say("passed"),
-            Ok(found) => self.say(format!("passed: {found}")),
-            Err(why) => self.say(format!("failed: {why}")),
+            Ok(found) => self.say(format_args!("passed: {found}")),
+            Err(why) => self.say(format_args!("failed: {why}")),
         }
         self.outcome = Some(outcome);
     }
@@ -75,6 +83,6 @@ impl Talk {
 
     pub(super) fn end(self) -> Checked {
         let outcome = self.outcome.unwrap_or_else(|| ProbeOutcome::failed("no verdict", self.began.elapsed()));
-        Checked { outcome, steps: self.steps }
+        Checked { outcome, steps: self.steps.unwrap_or_default() }
     }
 }

@@ -74,7 +74,7 @@ impl Configs {
             Some(name) => ServerName::try_from(name.clone()).map_err(|_| format!("{name} is no name for TLS"))?,
             None => ServerName::IpAddress(target.ip().into()),
         };
-        talk.doing(format!("TLS: hello to {}", name.to_str()), "the TLS handshake");
+        talk.doing(format_args!("TLS: hello to {}", name.to_str()), "the TLS handshake");
         let connected = TlsConnector::from(config).connect(name.clone(), stream).await;
         let stream = connected.map_err(|error| in_words(&error, talk))?;
         let (_, connection) = stream.get_ref();
@@ -83,7 +83,7 @@ impl Configs {
             Some(ProtocolVersion::TLSv1_2) => "1.2",
             _ => "of another version",
         };
-        talk.say(format!("TLS {version}{}", if tls.insecure { ", certificate not verified" } else { "" }));
+        talk.say(format_args!("TLS {version}{}", if tls.insecure { ", certificate not verified" } else { "" }));
         let chain = connection.peer_certificates().unwrap_or_default();
         let distrust = judge.and_then(|judge| judged(&judge, chain, &name).err());
         Ok(Secured { stream: Box::new(stream), distrust })

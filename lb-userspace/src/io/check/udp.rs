@@ -18,7 +18,7 @@ const DATAGRAM: usize = 64 * 1024;
 pub(super) async fn run(check: &UdpCheck, attempt: &Attempt, talk: &mut Talk) -> Result<(), String> {
     let local = |error: io::Error| format!("cannot check from this host: {error}");
     let socket = connected(attempt.target).await.map_err(local)?;
-    talk.doing(format!("> {} bytes to {}", check.send.len(), attempt.target), "an answer");
+    talk.doing(format_args!("> {} bytes to {}", check.send.len(), attempt.target), "an answer");
     socket.send(&check.send).await.map_err(|error| refused(&error))?;
     let mut buffer = vec![0; DATAGRAM];
     let received = socket.recv(&mut buffer);
@@ -35,7 +35,7 @@ pub(super) async fn run(check: &UdpCheck, attempt: &Attempt, talk: &mut Talk) ->
         received.await
     };
     let answer = &buffer[..count.map_err(|error| refused(&error))?];
-    talk.say(format!("< {} bytes: {}", answer.len(), shown(answer)));
+    talk.say(format_args!("< {} bytes: {}", answer.len(), shown(answer)));
     match &check.expect {
         UdpAnswer::Containing(expected) if !contains(answer, expected) => {
             Err(format!("the answer of {} bytes does not contain what was expected", answer.len()))

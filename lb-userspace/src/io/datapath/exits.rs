@@ -60,7 +60,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::core::config::model::{Mode, Protocol};
+    use crate::core::config::model::{Mode, OnDown, Protocol};
     use crate::core::event::{BackendKey, Mac, NextHop};
     use crate::core::plan::{BackendImage, Hold, ServiceImage, VipImage};
     use crate::core::view::BackendState;
@@ -92,6 +92,7 @@ mod tests {
             protocol: Protocol::Tcp,
             idle_timeout: Duration::from_secs(1),
             affinity: None,
+            on_down: OnDown::Reset,
             backends: vec![backend],
             table: Vec::new().into(),
         };

@@ -89,7 +89,7 @@ fn view(memory: &TableMemory, names: &Names, flow: &Flow, expires_s: u64) -> Opt
         State::Absent => return None,
         State::Up => BackendState::Up,
         State::Drain | State::Leaving => BackendState::Drain,
-        State::Down => BackendState::Down,
+        State::Down | State::Kept => BackendState::Down,
     };
     Some(FlowView {
         service: names.services.get(&service)?.clone(),

@@ -337,6 +337,7 @@ fn state_name(state: State) -> Option<&'static str> {
         State::Drain => Some("drain"),
         State::Down => Some("down"),
         State::Leaving => Some("leaving"),
+        State::Kept => Some("down, its flows kept"),
     }
 }
 

@@ -17,7 +17,7 @@ pub mod load;
 pub mod programs;
 pub mod verify;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -315,6 +315,12 @@ impl Datapath {
     /// Sets how many new flows each CPU puts into the flow table in a second; 0: any number.
     pub fn limit_new_flows(&mut self, per_second: u32) {
         self.writer.limit_new_flows(per_second);
+    }
+
+    /// Backends whose flows were cut since this was asked last, by their indexes.
+    #[must_use]
+    pub fn take_cut(&mut self) -> BTreeSet<u16> {
+        self.writer.take_cut()
     }
 
     /// The tables and the names of what is in them.

@@ -302,6 +302,7 @@ fn state(state: State) -> &'static str {
         State::Drain => "drained",
         State::Down => "down",
         State::Leaving => "no longer configured",
+        State::Kept => "down, its flows kept",
     }
 }
 

@@ -9,7 +9,7 @@ use lb_common::path::verdict::Verdict;
 use lb_common::wire::word::Word;
 
 use super::*;
-use crate::core::config::model::{Affinity, Mode, Protocol, TableSizes};
+use crate::core::config::model::{Affinity, Mode, OnDown, Protocol, TableSizes};
 use crate::core::event::{BackendKey, NextHop};
 use crate::core::plan::{BackendImage, Hold, Image, ServiceImage, VipImage};
 use crate::core::view::BackendState::{self, Down, Drain, Up};
@@ -45,6 +45,7 @@ fn service(name: &str, vip: &str, protocol: Protocol, backends: Vec<BackendImage
         protocol,
         idle_timeout: Duration::from_secs(60),
         affinity: None,
+        on_down: OnDown::Reset,
         backends,
         table: if takes_flows { vec![0; 251] } else { Vec::new() }.into(),
     }

@@ -148,7 +148,7 @@ impl Reading<'_> {
             State::Absent => return None,
             State::Up => (Some(BackendState::Up), None),
             State::Drain => (Some(BackendState::Drain), None),
-            State::Down => (Some(BackendState::Down), None),
+            State::Down | State::Kept => (Some(BackendState::Down), None),
             State::Leaving => (None, Some(self.books.departures)),
         };
         if let Some(number) = left {

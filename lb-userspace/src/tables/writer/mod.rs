@@ -10,11 +10,13 @@
 //! - [`plan`] and [`round`]: books and image to steps and new books; nothing is written.
 //! - [`step`]: one step, written.
 //! - [`flows`]: what flows other hosts are told of, and tell.
+//! - [`cut`]: which backends' flows were cut.
 //! - [`adopt`]: the books of what an earlier daemon wrote.
 
 mod adopt;
 mod books;
 mod controllers;
+mod cut;
 mod error;
 mod flows;
 mod indexes;
@@ -61,6 +63,8 @@ pub struct Writer {
     names: Names,
     /// How often the tables were changed.
     changes: u64,
+    /// Backends whose flows were cut since [`Writer::take_cut`].
+    cut: BTreeSet<u16>,
 }
 
 /// A backend that an earlier daemon had written, see [`Writer::adopt`].
@@ -94,14 +98,23 @@ impl Writer {
     #[must_use]
     pub fn new(memory: TableMemory, clock: Clock, grace: Grace) -> Self {
         let books = Books::empty(&memory);
-        Self { memory, clock, grace, books, pending: VecDeque::new(), names: Names::default(), changes: 0 }
+        Self {
+            memory,
+            clock,
+            grace,
+            books,
+            pending: VecDeque::new(),
+            names: Names::default(),
+            changes: 0,
+            cut: BTreeSet::new(),
+        }
     }
 
     /// Over tables that an earlier daemon wrote and packets may be reading: takes over its indexes. Writes nothing.
     #[must_use]
     pub fn adopt(memory: TableMemory, clock: Clock, grace: Grace) -> (Self, Vec<Adopted>) {
         let (books, repairs, adopted) = adopt::read(&memory);
-        (Self { memory, clock, grace, books, pending: repairs.into(), names: Names::default(), changes: 0 }, adopted)
+        (Self { books, pending: repairs.into(), ..Self::new(memory, clock, grace) }, adopted)
     }
 
     /// The tables, to be read.
@@ -303,7 +316,10 @@ impl Writer {
         while let Some(step) = self.pending.front() {
             match step {
                 Step::Grace => (self.grace)().map_err(TableError::Grace)?,
-                step => step.write(&mut self.memory),
+                step => {
+                    self.cut.extend(step.cuts(&self.memory));
+                    step.write(&mut self.memory);
+                }
             }
             self.pending.pop_front();
         }

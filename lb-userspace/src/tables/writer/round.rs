@@ -18,7 +18,7 @@ use super::error::TableError;
 use super::plan::Plan;
 use super::step::{self, Step};
 use super::wanted::{Wanted, bound};
-use crate::core::config::model::Mode;
+use crate::core::config::model::{Mode, OnDown};
 use crate::core::plan::{BackendImage, ServiceImage};
 use crate::core::view::BackendState;
 use crate::tables::lines::Run;
@@ -89,7 +89,7 @@ impl Plan<'_> {
         let run = if keeps_table { old } else { self.take_lines(image)? };
 
         for backend in &image.backends {
-            self.enter_backend(round, service, backend);
+            self.enter_backend(round, service, backend, image.on_down);
         }
         let owners = self.owners(service, image);
         let local = image.backends.iter().zip(owners.iter()).find(|(backend, _)| backend.local);
@@ -137,10 +137,10 @@ impl Plan<'_> {
     }
 
     /// A backend's record, a new one if it has none. One that goes down does so after the tables without it are in force.
-    fn enter_backend(&mut self, round: &mut Round, service: u16, image: &BackendImage) {
+    fn enter_backend(&mut self, round: &mut Round, service: u16, image: &BackendImage, on_down: OnDown) {
         let Some(known) = self.books.backend(service, &bound(image)) else {
             let Some(index) = self.new_backend(round, service, image) else { return };
-            let hop = self.hop(image, Hop::ABSENT);
+            let hop = self.hop(image, on_down, Hop::ABSENT);
             let record = BackendRecord { index, hop, drained: image.drained, left: None };
             if let Some(service) = self.books.services.get_mut(&service) {
                 service.backends.insert(bound(image), record);
@@ -149,7 +149,7 @@ impl Plan<'_> {
             return;
         };
         let (index, before, was_drained) = (known.index, known.hop, known.drained);
-        let hop = self.hop(image, before);
+        let hop = self.hop(image, on_down, before);
         if before != hop || was_drained != image.drained {
             let stage = if hop.state() == State::Down { &mut round.downs } else { &mut round.hops };
             stage.push(Step::Hop { backend: index, hop, drained: image.drained });
@@ -183,11 +183,14 @@ impl Plan<'_> {
     }
 
     /// Where and whether to send. A next hop that is not known (yet) is the one that was known before.
-    fn hop(&self, image: &BackendImage, before: Hop) -> Hop {
+    fn hop(&self, image: &BackendImage, on_down: OnDown, before: Hop) -> Hop {
         let state = match image.state {
             BackendState::Up => State::Up,
             BackendState::Drain => State::Drain,
-            BackendState::Down => State::Down,
+            BackendState::Down => match on_down {
+                OnDown::Reset => State::Down,
+                OnDown::Keep => State::Kept,
+            },
         };
         let way = match image.mode {
             _ if image.local => Way::Local,

@@ -47,6 +47,13 @@ pub(super) enum Step {
 }
 
 impl Step {
+    /// The backend whose flows it cuts, if they are not.
+    pub(super) fn cuts(&self, memory: &TableMemory) -> Option<u16> {
+        let Self::Hop { backend, hop, .. } = self else { return None };
+        let before = Hop::from_word(memory.backends.get(usize::from(*backend))?.hop.get()).state();
+        (hop.state().cuts_flows() && before.keeps_flows()).then_some(*backend)
+    }
+
     /// Carries it out; waiting is the caller's.
     pub(super) fn write(&self, memory: &mut TableMemory) {
         // What earlier steps wrote is seen by whoever sees this one: a packet comes to a record through the word that

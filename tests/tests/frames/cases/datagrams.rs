@@ -18,6 +18,7 @@ in_both_families! {
     a_flow_of_datagrams_is_established_by_its_second,
     a_flow_of_datagrams_leaves_a_backend_that_went_down,
     a_flow_of_datagrams_stays_with_a_backend_that_drains,
+    a_flow_of_datagrams_stays_with_a_down_backend_that_keeps_its_flows,
     a_flow_of_datagrams_stays_with_a_backend_that_is_removed,
     a_datagram_from_a_director_to_a_vip_that_is_not_held_is_left_to_the_stack,
     a_local_backend_gets_its_datagrams_by_the_stack,
@@ -95,6 +96,14 @@ fn a_flow_of_datagrams_stays_with_a_backend_that_drains(on: Net) {
     let mut pivot = director(on.names().with(up("a")).with(up("b")).new_flows_to(["a"]));
     pivot.receives(on.datagram(30), forwarded_to("a").chosen());
     pivot.configure(on.names().with(drained("a")).with(up("b")));
+    pivot.receives(on.datagram(30), forwarded_to("a"));
+    pivot.receives(on.datagram(30).at_port(1), forwarded_to("b").chosen());
+}
+
+fn a_flow_of_datagrams_stays_with_a_down_backend_that_keeps_its_flows(on: Net) {
+    let mut pivot = director(on.names().with(up("a")).with(up("b")).new_flows_to(["a"]));
+    pivot.receives(on.datagram(30), forwarded_to("a").chosen());
+    pivot.configure(on.names().keeping().with(down("a")).with(up("b")));
     pivot.receives(on.datagram(30), forwarded_to("a"));
     pivot.receives(on.datagram(30).at_port(1), forwarded_to("b").chosen());
 }

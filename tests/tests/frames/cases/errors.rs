@@ -27,6 +27,7 @@ in_both_families! {
     an_error_for_a_backend_on_this_host_is_for_the_stack,
     an_error_for_a_backend_behind_another_interface_goes_there,
     an_error_for_a_drained_backends_flow_goes_to_it,
+    an_error_for_a_kept_flow_goes_to_its_backend,
     an_error_for_a_removed_backends_flow_goes_to_it,
     an_error_for_a_down_backends_flow_is_dropped,
     an_error_about_a_service_without_backends_is_dropped,
@@ -142,6 +143,12 @@ fn an_error_for_a_backend_behind_another_interface_goes_there(on: Net) {
 fn an_error_for_a_drained_backends_flow_goes_to_it(on: Net) {
     let mut pivot = with_a_flow_to_a(on);
     pivot.configure(on.web().with(drained("a")).with(up("b")));
+    pivot.receives(on.too_big(on.data(1400)), told("a"));
+}
+
+fn an_error_for_a_kept_flow_goes_to_its_backend(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(on.web().keeping().with(down("a")).with(up("b")));
     pivot.receives(on.too_big(on.data(1400)), told("a"));
 }
 

@@ -18,6 +18,12 @@ in_both_families! {
     a_service_whose_every_backend_is_drained_keeps_its_flows_and_refuses_new_ones,
     the_flows_of_a_backend_that_went_down_are_reset,
     a_syn_on_the_ports_of_a_down_backends_flow_is_chosen_anew,
+    an_established_flow_of_a_down_backend_is_reset_and_a_syn_of_it_chosen_anew,
+    a_down_backend_of_a_service_that_keeps_flows_keeps_its_flows_and_gets_no_new_ones,
+    a_syn_on_the_ports_of_a_kept_flow_is_chosen_anew_unless_the_flow_is_established,
+    kept_flows_are_reset_once_their_service_does_not_keep_them,
+    a_kept_flow_stays_with_its_backend_when_that_is_up_again,
+    a_service_that_keeps_flows_and_has_no_backend_left_refuses_new_ones,
     flows_of_a_backend_that_was_down_for_a_moment_go_on,
     the_flows_of_a_backend_that_is_removed_go_on,
     a_syn_on_the_ports_of_a_removed_backends_flow_is_chosen_anew,
@@ -99,6 +105,60 @@ fn a_syn_on_the_ports_of_a_down_backends_flow_is_chosen_anew(on: Net) {
     pivot.configure(on.web().with(down("a")).with(up("b")));
     pivot.receives(on.syn(), forwarded_to("b").chosen());
     pivot.receives(on.ack(), forwarded_to("b"));
+}
+
+fn an_established_flow_of_a_down_backend_is_reset_and_a_syn_of_it_chosen_anew(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.receives(on.ack(), forwarded_to("a"));
+    pivot.configure(on.web().with(down("a")).with(up("b")));
+    pivot.receives(on.ack(), reset_at(Verdict::ResetBackendDown, 2000));
+    pivot.receives(on.syn(), forwarded_to("b").chosen());
+    pivot.receives(on.ack(), forwarded_to("b"));
+}
+
+fn a_down_backend_of_a_service_that_keeps_flows_keeps_its_flows_and_gets_no_new_ones(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.receives(on.ack(), forwarded_to("a"));
+    pivot.configure(on.web().keeping().with(down("a")).with(up("b")));
+    pivot.receives(on.ack(), forwarded_to("a"));
+    pivot.receives(on.data(100), forwarded_to("a"));
+    pivot.receives(on.syn().at_port(1), forwarded_to("b").chosen());
+    pivot.receives(on.fin(), forwarded_to("a"));
+}
+
+fn a_syn_on_the_ports_of_a_kept_flow_is_chosen_anew_unless_the_flow_is_established(on: Net) {
+    let keeping = || on.web().keeping().with(down("a")).with(up("b"));
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(keeping());
+    pivot.receives(on.syn(), forwarded_to("b").chosen());
+    pivot.receives(on.ack(), forwarded_to("b"));
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.receives(on.ack(), forwarded_to("a"));
+    pivot.configure(keeping());
+    pivot.receives(on.syn(), forwarded_to("a"));
+}
+
+fn kept_flows_are_reset_once_their_service_does_not_keep_them(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(on.web().keeping().with(down("a")).with(up("b")));
+    pivot.receives(on.ack(), forwarded_to("a"));
+    pivot.configure(on.web().with(down("a")).with(up("b")));
+    pivot.receives(on.ack(), reset_at(Verdict::ResetBackendDown, 2000));
+}
+
+fn a_kept_flow_stays_with_its_backend_when_that_is_up_again(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(on.web().keeping().with(down("a")).with(up("b")));
+    pivot.receives(on.ack(), forwarded_to("a"));
+    pivot.configure(two(on, "b").keeping());
+    pivot.receives(on.ack(), forwarded_to("a"));
+}
+
+fn a_service_that_keeps_flows_and_has_no_backend_left_refuses_new_ones(on: Net) {
+    let mut pivot = with_a_flow_to_a(on);
+    pivot.configure(on.web().keeping().with(down("a")).with(down("b")));
+    pivot.receives(on.ack(), forwarded_to("a"));
+    pivot.receives(on.syn().at_port(1), reset_acknowledging(Verdict::ResetNoBackend, 1001));
 }
 
 fn flows_of_a_backend_that_was_down_for_a_moment_go_on(on: Net) {

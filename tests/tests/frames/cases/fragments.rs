@@ -32,6 +32,7 @@ in_both_families! {
     fragments_for_a_backend_behind_another_interface_go_there,
     fragments_for_a_backend_that_drains_go_on,
     fragments_for_a_backend_that_went_down_are_dropped,
+    fragments_for_a_down_backend_that_keeps_its_flows_go_on,
     fragments_for_a_backend_whose_index_was_used_again_are_dropped,
     fragments_in_a_vlan_stay_in_it,
     the_first_fragment_of_no_service_passes_and_leads_nothing,
@@ -316,4 +317,11 @@ fn an_ipv6_packet_in_one_fragment_is_none() {
     pivot.receives(on.echo().fragment(9, 0, false), passes(Verdict::Echo));
     pivot.receives(on.too_big(on.data(1400)).fragment(9, 0, false), crate::frames::rig::expect::told("a"));
     pivot.receives(on.datagram(30).saying_udp_length(39).fragment(8, 0, false), dropped(Verdict::Malformed));
+}
+
+fn fragments_for_a_down_backend_that_keeps_its_flows_go_on(on: Net) {
+    let mut pivot = director(both(on, "a"));
+    pivot.receives(first(on, 7), forwarded_to("a").chosen());
+    pivot.configure(on.names().keeping().with(down("a")).with(up("b")));
+    pivot.receives(last(on, 7), follows(on, "a"));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use lb_userspace::core::config::model::{Affinity, Mode, Protocol};
+use lb_userspace::core::config::model::{Affinity, Mode, OnDown, Protocol};
 use lb_userspace::core::event::{BackendKey, Mac, NextHop};
 use lb_userspace::core::plan::{BackendImage, Hold, Image, ServiceImage, VipImage};
 use lb_userspace::core::view::BackendState;
@@ -39,6 +39,7 @@ pub(crate) struct Service {
     protocol: Protocol,
     idle: Duration,
     affinity: Option<Affinity>,
+    on_down: OnDown,
     backends: Vec<Backend>,
     takers: Option<Vec<&'static str>>,
 }
@@ -87,7 +88,8 @@ impl Net {
 
 /// A TCP service at an address and port, without backends.
 pub(crate) fn service(at: SocketAddr) -> Service {
-    Service { at, protocol: Protocol::Tcp, idle: IDLE, affinity: None, backends: Vec::new(), takers: None }
+    let (protocol, on_down) = (Protocol::Tcp, OnDown::Reset);
+    Service { at, protocol, idle: IDLE, affinity: None, on_down, backends: Vec::new(), takers: None }
 }
 
 /// A healthy backend.
@@ -180,6 +182,11 @@ impl Service {
         Self { affinity: Some(Affinity { timeout, prefix4: prefix, prefix6: prefix }), ..self }
     }
 
+    /// Backends that are down keep their flows.
+    pub(crate) fn keeping(self) -> Self {
+        Self { on_down: OnDown::Keep, ..self }
+    }
+
     /// With one more backend.
     pub(crate) fn with(mut self, backend: Backend) -> Self {
         self.backends.push(backend);
@@ -206,6 +213,7 @@ impl Service {
             protocol: self.protocol,
             idle_timeout: self.idle,
             affinity: self.affinity,
+            on_down: self.on_down,
             backends: self.backends.iter().map(|backend| backend.image(&name, net)).collect(),
             table: table.into(),
             name,

@@ -27,6 +27,7 @@ fn changed_values_are_shown_old_and_new() {
         ("interface", "label = \"eth0:vip\"\ninterface", "~ vip internal label none -> eth0:vip"),
         ("port = 443", "port = 444", "~ service horizon port 443 -> 444"),
         ("type = \"tcp\"", "type = \"none\"", "~ service keystone check type tcp -> none"),
+        ("port = 443", "port = 443\non_down = \"keep\"", "~ service horizon on_down reset -> keep"),
         ("fast_interval = \"500ms\"", "fast_interval = \"1m\"", "~ service keystone check fast_interval 500ms -> 1m"),
         ("flows = 65536", "flows = 131072", "~ tables flows 65536 -> 131072"),
         ("[\"c1\", \"c2\"]", "[\"c2\", \"c1\"]", "~ service horizon order of backends c1, c2 -> c2, c1"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::model::{CheckKind, Holder, Mode, Protocol, TableSizes};
+use super::super::model::{CheckKind, Holder, Mode, OnDown, Protocol, TableSizes};
 use super::{EXAMPLE, edited, edited_in, valid};
 
 #[test]
@@ -148,4 +148,18 @@ fn the_documented_files_are_valid() {
     let elected = edited_in(&edited_in(EXAMPLE, "[[vip]]", &group), "holder = \"c1\"\n", "group = \"control\"\n");
     let group = &valid(&elected).groups[0];
     assert_eq!((group.track.len(), group.hooks.on_holder.len()), (3, 2));
+}
+
+#[test]
+fn what_becomes_of_a_down_backends_flows_is_said_by_the_service_or_by_default() {
+    let on_down = |text: &str| -> Vec<OnDown> { valid(text).services.iter().map(|it| it.on_down).collect() };
+    assert_eq!(on_down(EXAMPLE), [OnDown::Reset; 3]);
+    assert_eq!(
+        on_down(&edited("port = 443", "port = 443\non_down = \"keep\"")),
+        [OnDown::Reset, OnDown::Reset, OnDown::Keep]
+    );
+    let kept = edited("[defaults]", "[defaults]\non_down = \"keep\"");
+    assert_eq!(on_down(&kept), [OnDown::Keep; 3]);
+    let but_one = edited_in(&kept, "port = 443", "port = 443\non_down = \"reset\"");
+    assert_eq!(on_down(&but_one), [OnDown::Keep, OnDown::Keep, OnDown::Reset]);
 }

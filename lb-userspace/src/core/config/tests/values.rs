@@ -315,6 +315,10 @@ fn what_comes_later_is_said_to() {
 fn words_that_are_unknown_are_told_the_known_ones() {
     let text = edited("port = 443", "port = 443\nmode = \"dsr\"");
     assert_error(&text, "\"dsr\"", "`mode` of service `horizon` is `dsr`, which is unknown", "`l2`");
+    let text = edited("port = 443", "port = 443\non_down = \"drop\"");
+    assert_error(&text, "\"drop\"", "`on_down` of service `horizon` is `drop`, which is unknown", "`keep`");
+    let text = edited("[defaults]", "[defaults]\non_down = \"kepe\"");
+    assert_error(&text, "\"kepe\"", "`on_down` of [defaults] is `kepe`, which is unknown", "did you mean \"keep\"?");
     let text = edited("type = \"tcp\"", "type = \"tpc\"");
     assert_error(
         &text,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::{AdoptedBackend, Controller};
 use crate::core::command::{Command, Level, Purpose};
 use crate::core::config::Config;
-use crate::core::config::model::{Backend, Check, Holder, Host, Mode, Protocol, Service, TableSizes, Vip};
+use crate::core::config::model::{Backend, Check, Holder, Host, Mode, OnDown, Protocol, Service, TableSizes, Vip};
 use crate::core::event::{BackendKey, Event, Mac, NextHop, Now, ProbeOutcome};
 use crate::core::plan::{Image, ServiceImage};
 use crate::core::view::BackendView;
@@ -40,6 +40,7 @@ fn service(name: &str, port: u16) -> Service {
         mode: Mode::L2,
         idle_timeout: Duration::from_secs(86_400),
         affinity: None,
+        on_down: OnDown::Reset,
         backends: ["c1", "c2", "c3"].iter().map(|host| backend(host, port + 10_000)).collect(),
         check: Check {
             interval: Duration::from_secs(2),

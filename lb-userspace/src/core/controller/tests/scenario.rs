@@ -187,7 +187,7 @@ impl Trial {
         // What a reload took away, or has asked otherwise, takes its check along.
         self.in_flight.retain(|identity, _| subjects.iter().any(|subject| subject.identity == *identity));
         for command in commands {
-            if let Command::Probe { backend, id, attempt } = command {
+            if let Command::Probe { backend, id, attempt, .. } = command {
                 let Attempt { target, timeout, .. } = &**attempt;
                 prop_assert_eq!(configured.get(backend), Some(target), "a check of a backend that is configured");
                 prop_assert!(self.started.last().is_none_or(|(_, last)| last < id), "ids are never used again");

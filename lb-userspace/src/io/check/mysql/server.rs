@@ -116,7 +116,7 @@ impl Server {
         };
         let mut proof = proof_by(&plugin, self.tls)?;
         let first = step(&mut proof, &means, &hello.nonce)?.unwrap_or_default();
-        talk.doing(format!("> login as {}", account.user), "the answer to the login");
+        talk.doing(format_args!("> login as {}", account.user), "the answer to the login");
         self.write(&hello.login(account.user, &first, plugin.as_bytes(), self.tls), talk).await?;
         for _ in 0..PROOF {
             let next = match reply(&self.read(talk).await?) {
@@ -126,14 +126,14 @@ impl Server {
                 }
                 Ok(Reply::More(data)) => step(&mut proof, &means, &data),
                 Ok(Reply::Switch { plugin, challenge }) => {
-                    talk.say(format!("< prove it by {}", shown(&plugin)));
+                    talk.say(format_args!("< prove it by {}", shown(&plugin)));
                     proof_by(&AuthPlugin::from_bytes(&plugin), self.tls).and_then(|other| {
                         proof = other;
                         step(&mut proof, &means, &challenge).map(|first| Some(first.unwrap_or_default()))
                     })
                 }
                 Err(error) => {
-                    talk.say(format!("< {error}"));
+                    talk.say(format_args!("< {error}"));
                     return Ok(Err(error));
                 }
             };
@@ -177,12 +177,12 @@ impl Server {
 
     async fn ask(&mut self, question: &str, awaited: &'static str, talk: &mut Talk) -> Result<Said, String> {
         self.sequence = 0;
-        talk.doing(format!("> {question}"), awaited);
+        talk.doing(format_args!("> {question}"), awaited);
         self.write(&query(question), talk).await?;
         let mut rows = Rows::default();
         while !rows.take(&self.read(talk).await?).map_err(in_words)? {}
         let values: Vec<String> = rows.pairs.iter().map(|(name, value)| format!("{name} {value}")).collect();
-        talk.say(format!("< {}", values.join(", ")));
+        talk.say(format_args!("< {}", values.join(", ")));
         Ok(rows.pairs.into_iter().map(|(name, value)| (name.to_lowercase(), value)).collect())
     }
 }

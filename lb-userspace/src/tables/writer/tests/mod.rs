@@ -2,6 +2,7 @@
 
 mod adoption;
 mod crash;
+mod cut;
 mod elsewhere;
 mod exceptions;
 mod flows;
@@ -24,7 +25,7 @@ use lb_common::wire::directory::Slot;
 use lb_common::wire::word::Word;
 
 use super::*;
-use crate::core::config::model::{Mode, TableSizes};
+use crate::core::config::model::{Mode, OnDown, TableSizes};
 use crate::core::event::NextHop;
 use crate::core::maglev::{self, Entry};
 use crate::core::plan::{BackendImage, Hold, ServiceImage, VipImage};
@@ -105,7 +106,8 @@ fn service_on(vip: u8, port: u16, backends: Vec<BackendImage>) -> ServiceImage {
     let name = format!("{vip}:{port}");
     let idle_timeout = std::time::Duration::from_secs(60);
     let (vip, protocol) = (format!("vip{vip}"), Protocol::Tcp);
-    ServiceImage { name, vip, port, protocol, idle_timeout, affinity: None, backends, table }
+    let (affinity, on_down) = (None, OnDown::Reset);
+    ServiceImage { name, vip, port, protocol, idle_timeout, affinity, on_down, backends, table }
 }
 
 fn image(services: Vec<ServiceImage>) -> Image {

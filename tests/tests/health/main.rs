@@ -8,5 +8,6 @@ mod idle;
 mod on_down;
 mod orders;
 mod quorum;
+mod second_chance;
 mod sick_web;
 mod slow_start;

@@ -16,10 +16,11 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::error::{ApiError, ErrorBody};
-use super::wire::{CHANGE_TIME, CheckBody, DrainBody, ExplainQuery, FailoverBody, HoldBody, READ_TIME};
+use super::wire::{CHANGE_TIME, CheckBody, DrainBody, ExplainQuery, FailoverBody, HoldBody, READ_TIME, SwitchBody};
 use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
     BackendView, CheckView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
+    SwitchView,
 };
 
 /// Longest connecting may take.
@@ -163,6 +164,12 @@ impl Client {
         let path = if drain { "/v1/drain" } else { "/v1/undrain" };
         let body = serde_json::json!(DrainBody { target: target.to_owned() }).to_string();
         self.ask(Method::POST, path, body, CHANGE_TIME).await
+    }
+
+    /// `POST /v1/switch`.
+    pub async fn switch(&self, target: &str) -> Result<SwitchView, ClientError> {
+        let body = serde_json::json!(SwitchBody { target: target.to_owned() }).to_string();
+        self.ask(Method::POST, "/v1/switch", body, CHANGE_TIME).await
     }
 
     /// `POST /v1/failover`.

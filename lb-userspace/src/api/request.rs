@@ -3,11 +3,12 @@
 use tokio::sync::oneshot;
 
 use super::error::ApiError;
-use crate::core::event::DrainTarget;
+use crate::core::event::{BackendKey, DrainTarget};
 use crate::core::explain::Question;
 use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
     BackendView, CheckView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
+    SwitchView,
 };
 
 /// Where the daemon puts its answer. Sending fails if the asker has gone away, which is the asker's affair: ignore it.
@@ -65,6 +66,14 @@ pub enum Request {
         drain: bool,
         /// Where the new states go, once the kernel tables carry them.
         answer: Answer<DrainView>,
+    },
+    /// Make a backend the writer of its service. [`super::error::ErrorKind::Conflict`] if that is not this host's to decide, or the
+    /// backend is not fit.
+    Switch {
+        /// Which. [`super::error::ErrorKind::NotFound`] if there is none.
+        backend: BackendKey,
+        /// Where it goes who the writer is, once the kernel tables carry it.
+        answer: Answer<SwitchView>,
     },
     /// How elections stand.
     Vips(Answer<VipsView>),

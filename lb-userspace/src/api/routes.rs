@@ -17,12 +17,13 @@ use super::error::{ApiError, ErrorBody, ErrorKind};
 use super::request::{Answer, Request};
 use super::wire::{
     ARRIVAL_TIME, BODY_BYTES, CHANGE_TIME, CheckBody, DrainBody, DumpQuery, ExplainQuery, FailoverBody, FlowsQuery,
-    HoldBody, READ_TIME, check_limit, parse_target,
+    HoldBody, READ_TIME, SwitchBody, check_limit, parse_backend, parse_target,
 };
 use crate::core::event::DrainTarget;
 use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
     BackendView, CheckView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
+    SwitchView,
 };
 
 /// Every route of the API, answered by whoever receives `requests`.
@@ -39,6 +40,7 @@ pub(super) fn router(requests: mpsc::Sender<Request>) -> Router {
         .route("/v1/check", post(check))
         .route("/v1/drain", post(drain))
         .route("/v1/undrain", post(undrain))
+        .route("/v1/switch", post(switch))
         .route("/v1/failover", post(failover))
         .route("/v1/hold", post(hold))
         .route("/v1/release", post(release))
@@ -108,6 +110,12 @@ async fn drain(State(daemon): State<Daemon>, request: extract::Request) -> Reply
 async fn undrain(State(daemon): State<Daemon>, request: extract::Request) -> Reply<DrainView> {
     let target = read_target(request).await?;
     daemon.ask(CHANGE_TIME, |answer| Request::Drain { target, drain: false, answer }).await
+}
+
+async fn switch(State(daemon): State<Daemon>, request: extract::Request) -> Reply<SwitchView> {
+    let SwitchBody { target } = read_body(request).await?;
+    let backend = parse_backend(&target)?;
+    daemon.ask(CHANGE_TIME, |answer| Request::Switch { backend, answer }).await
 }
 
 async fn failover(State(daemon): State<Daemon>, request: extract::Request) -> Reply<HandOverView> {

@@ -84,6 +84,10 @@ async fn ask(command: DaemonCommand, target: &Target, output: Output) -> Result<
             let undrained = client.drain(&backend, false).await.map_err(failed)?;
             output.show(&undrained, render::drain)?;
         }
+        DaemonCommand::Switch { target: backend } => {
+            let switched = client.switch(&backend).await.map_err(failed)?;
+            output.show(&switched, render::switch)?;
+        }
         DaemonCommand::Failover { target: name, to } => {
             let moved = client.failover(name, to).await.map_err(failed)?;
             output.show(&moved, render::handed_over)?;

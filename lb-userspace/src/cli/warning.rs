@@ -104,6 +104,13 @@ fn unserved(service: &ServiceView) -> Option<Warning> {
     if service.backends.iter().any(takes_new_flows) {
         return None;
     }
+    if let Some(writer) = service.writer.as_ref().filter(|writer| writer.is_last) {
+        let (name, who) = (&service.name, writer.backend.as_deref().unwrap_or_default());
+        let text = format!(
+            "{name}: no backend is fit to be the writer: {who}, the last one, gets all connections though it is down"
+        );
+        return Some(Warning { severity: Severity::Critical, text });
+    }
     let number = |state| service.backends.iter().filter(|backend| backend.state == state).count();
     let (down, drained) = (number(BackendState::Down), number(BackendState::Drain));
     let why = match (down, drained) {
@@ -143,7 +150,8 @@ pub(super) fn is_unresolved(backend: &BackendView) -> bool {
 
 /// How many of a service's backends take new flows: `2 of 3 up`.
 pub(super) fn standing(service: &ServiceView) -> String {
-    let up = service.backends.iter().filter(|backend| backend.state == BackendState::Up).count();
+    let is_up = |backend: &&BackendView| matches!(backend.state, BackendState::Up | BackendState::Standby);
+    let up = service.backends.iter().filter(is_up).count();
     format!("{up} of {} up", plural(service.backends.len(), "backend"))
 }
 

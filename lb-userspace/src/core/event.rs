@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::config::Config;
 use super::election::{Peer, Role};
+use super::writer::Statement;
 
 /// A point in time on the monotonic clock, as an offset from an arbitrary start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -134,6 +135,13 @@ pub enum Event {
         role: Role,
         /// The other host that holds it, if this one knows.
         holder: Option<Peer>,
+    },
+    /// Another host has stated who the writers of services are, as far as it knows.
+    Stated {
+        /// Its name.
+        from: String,
+        /// What it states.
+        statements: Vec<Statement>,
     },
     /// This host was cut off, or hung: what it knows of backends is old.
     Recheck,

@@ -19,3 +19,4 @@ pub mod sync;
 pub mod tracking;
 pub mod view;
 pub mod vrrp;
+pub mod writer;

@@ -11,12 +11,13 @@ use crate::api::error::ApiError;
 use crate::api::request::{Answer, Request};
 use crate::api::wire::CHECK_TIME;
 use crate::core::check::{Attempt, Step};
+use crate::core::controller::SwitchError;
 use crate::core::event::BackendKey;
 use crate::core::event::DrainTarget;
 use crate::core::explain::Question;
 use crate::core::view::{
     BackendView, CheckStepView, CheckView, CheckedView, DrainView, DrainedView, ExplainView, InterfaceView,
-    ServiceView, Status, VerdictView, VipView,
+    ServiceView, Status, SwitchView, VerdictView, VipView,
 };
 use crate::io::check::{Checked, Prober};
 use crate::io::datapath::attach::XdpKind;
@@ -47,6 +48,7 @@ impl Daemon {
             }
             Request::Check { target, answer } => self.check(&target, answer),
             Request::Drain { target, drain, answer } => drop(answer.send(self.drain(&target, drain).await)),
+            Request::Switch { backend, answer } => drop(answer.send(self.switch(&backend).await)),
             Request::Vips(answer) => drop(answer.send(self.vips().await)),
             Request::Failover { name, to, answer } => self.fail_over(name.as_deref(), to, answer).await,
             Request::Hold { name, hold, answer } => self.hold(name.as_deref(), hold, answer).await,
@@ -191,6 +193,28 @@ impl Daemon {
             })
             .collect();
         Ok(DrainView { backends })
+    }
+}
+
+impl Daemon {
+    async fn switch(&mut self, backend: &BackendKey) -> Result<SwitchView, ApiError> {
+        let (changed, commands) = self.controller.switch(backend, self.now()).map_err(not_switched)?;
+        self.executor.execute_all(commands).await;
+        self.notice_flows();
+        let services = self.views().1;
+        let writer = services.into_iter().find(|service| service.name == backend.service).and_then(|it| it.writer);
+        let writer = writer.ok_or_else(|| ApiError::internal("the service has no writer"))?;
+        Ok(SwitchView { service: backend.service.clone(), writer, changed })
+    }
+}
+
+fn not_switched(error: SwitchError) -> ApiError {
+    let message = error.to_string();
+    match error {
+        SwitchError::Unknown(_) => ApiError::not_found(message),
+        SwitchError::NotSingle { .. } | SwitchError::NotHolder { .. } | SwitchError::Unfit { .. } => {
+            ApiError::conflict(message)
+        }
     }
 }
 

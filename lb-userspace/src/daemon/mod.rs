@@ -195,7 +195,7 @@ impl Daemon {
                     continue;
                 }
                 () = sync::ready(self.syncer.as_ref(), self.began) => {
-                    self.sync_flows();
+                    self.sync_flows().await;
                     self.catch_up();
                     continue;
                 }

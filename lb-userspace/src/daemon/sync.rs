@@ -15,7 +15,7 @@ use super::error::DaemonError;
 use super::told::Told;
 use crate::core::config::Config;
 use crate::core::config::model::Cluster;
-use crate::core::event::Now;
+use crate::core::event::{Event, Now};
 use crate::core::sync::message::LONGEST;
 use crate::core::sync::record::Record;
 use crate::core::sync::{FADE, FlowSync, Outgoing};
@@ -290,15 +290,24 @@ impl Daemon {
         let now = self.now();
         if let Some(syncer) = &mut self.syncer {
             syncer.notice(self.executor.datapath.writer(), self.controller.held(), now);
+            syncer.sync.state(self.controller.statements(), now);
         }
     }
 
     /// One turn of the synchronisation.
-    pub(super) fn sync_flows(&mut self) {
+    pub(super) async fn sync_flows(&mut self) {
         let now = self.now();
-        if let Some(syncer) = &mut self.syncer {
-            syncer.turn(self.executor.datapath.writer(), now);
+        let Some(syncer) = &mut self.syncer else { return };
+        syncer.turn(self.executor.datapath.writer(), now);
+        let stated = syncer.sync.take_stated();
+        if stated.is_empty() {
+            return;
         }
+        for (from, statements) in stated {
+            let commands = self.controller.handle(Event::Stated { from, statements }, now);
+            self.executor.execute_all(commands).await;
+        }
+        self.notice_flows();
     }
 
     /// How it stands, if there is one.

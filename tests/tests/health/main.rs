@@ -5,3 +5,4 @@ mod drain;
 mod fallen;
 mod idle;
 mod on_down;
+mod writer;

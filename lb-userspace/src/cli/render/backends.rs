@@ -26,7 +26,7 @@ pub fn backends(backends: &[BackendView], paint: Paint) -> String {
         table.row([
             (&backend.id).into(),
             endpoint(backend).into(),
-            state(backend.state),
+            role(backend),
             human::duration(backend.since_s).into(),
             health(backend),
             backend.weight.to_string().into(),
@@ -36,6 +36,15 @@ pub fn backends(backends: &[BackendView], paint: Paint) -> String {
     }
     let page = table.render(paint);
     if backends.is_empty() { page } else { page + "\n" + &checks(backends, paint) }
+}
+
+/// Its state, and by which decision it is the writer, if it is that.
+fn role(backend: &BackendView) -> Cell {
+    let state = state(backend.state);
+    match backend.writer {
+        Some(epoch) => state.and(&format!(" (writer, epoch {epoch})")),
+        None => state,
+    }
 }
 
 /// What their checks found, and when.

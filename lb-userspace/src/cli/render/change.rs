@@ -1,12 +1,12 @@
 //! What an order changed: `pivot drain`, `undrain`, `failover`, `hold`, `release`, `reload`.
 
 use crate::core::view::vips::HandOverView;
-use crate::core::view::{DrainView, ReloadView};
+use crate::core::view::{DrainView, ReloadView, SwitchView};
 
 use super::super::human;
 use super::super::text::{Paint, Table, Tone, numbers, printable, words};
-use super::state;
 use super::vips::{holder, role};
+use super::{state, writer};
 
 /// The backends that were named, with their new states.
 pub fn drain(view: &DrainView, paint: Paint) -> String {
@@ -16,6 +16,12 @@ pub fn drain(view: &DrainView, paint: Paint) -> String {
         table.row([(&backend.id).into(), state(backend.state), note.into()]);
     }
     table.render(paint)
+}
+
+/// The writer of the service that was named.
+pub fn switch(view: &SwitchView, _: Paint) -> String {
+    let note = if view.changed { "" } else { " (no change)" };
+    format!("{}: {}{note}\n", printable(&view.service), writer(&view.writer))
 }
 
 /// The groups that were named, what this host is for them, and who holds them now.

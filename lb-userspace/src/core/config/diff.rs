@@ -8,9 +8,10 @@ use std::fmt::Display;
 
 use super::duration;
 use super::model::{
-    Affinity, Backend, Check, Cluster, CommandCheck, Config, Deed, Group, Holder, Hook, Host, Service, TableSizes,
-    Track, Tracked, Vip,
+    Affinity, Backend, Balance, Check, Cluster, CommandCheck, Config, Deed, Group, Holder, Hook, Host, Service,
+    TableSizes, Track, Tracked, Vip,
 };
+use crate::core::writer::Failback;
 
 /// The changes from `old` to `new`, in the order hosts, cluster, groups, VIPs, services with their backends, tables; in each first what
 /// is gone, then what is new, then what is changed. Empty if nothing is.
@@ -138,6 +139,7 @@ fn services(old: &Service, new: &Service, lines: &mut Vec<String>) {
     changed(&format!("{thing} port"), old.port, new.port, lines);
     changed(&format!("{thing} protocol"), old.protocol.name(), new.protocol.name(), lines);
     changed(&format!("{thing} mode"), old.mode.name(), new.mode.name(), lines);
+    changed(&format!("{thing} balance"), balance(old), balance(new), lines);
     let idle_timeout = |service: &Service| duration::format(service.idle_timeout);
     changed(&format!("{thing} idle_timeout"), idle_timeout(old), idle_timeout(new), lines);
     affinity(&format!("{thing} affinity"), old.affinity.as_ref(), new.affinity.as_ref(), lines);
@@ -155,6 +157,19 @@ fn services(old: &Service, new: &Service, lines: &mut Vec<String>) {
     let after = names(&kept);
     kept.sort_by_key(|(before, _)| old.backends.iter().position(|backend| backend.name == before.name));
     changed(&format!("{thing} order of backends"), names(&kept), after, lines);
+}
+
+fn balance(service: &Service) -> String {
+    match service.balance {
+        Balance::Hash => "hash".to_owned(),
+        Balance::Single { failback, no_writer } => {
+            let failback = match failback {
+                Failback::Never => "never".to_owned(),
+                Failback::After(pause) => format!("after {}", duration::format(pause)),
+            };
+            format!("single failback {failback} no_writer {}", no_writer.name())
+        }
+    }
 }
 
 fn affinity(thing: &str, old: Option<&Affinity>, new: Option<&Affinity>, lines: &mut Vec<String>) {

@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::balance::BalanceDraft;
 use super::cluster::ClusterDraft;
 use super::group::GroupDraft;
 use super::model::{Affinity, Backend, Check, Config, Holder, Host, Mode, OnDown, Protocol, Service, TableSizes, Vip};
@@ -66,6 +67,7 @@ pub(super) struct ServiceDraft {
     pub(super) port: Option<At<u16>>,
     pub(super) protocol: Protocol,
     pub(super) mode: Mode,
+    pub(super) balance: BalanceDraft,
     pub(super) idle_timeout: Duration,
     pub(super) affinity: Option<Affinity>,
     pub(super) backends: Option<At<Vec<BackendDraft>>>,
@@ -154,6 +156,7 @@ impl ServiceDraft {
             port: self.port?.value,
             protocol: self.protocol,
             mode: self.mode,
+            balance: self.balance.balance,
             idle_timeout: self.idle_timeout,
             affinity: self.affinity,
             backends: self.backends?.value.into_iter().map(BackendDraft::into_backend).collect::<Option<_>>()?,

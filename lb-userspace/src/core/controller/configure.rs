@@ -14,7 +14,7 @@ use super::succession::{Origin, Succession};
 use super::{AdoptedBackend, Controller, Slot};
 use crate::core::command::{Command, Level};
 use crate::core::config::Config;
-use crate::core::config::model::{Backend, Service};
+use crate::core::config::model::{Backend, Balance, Service};
 use crate::core::event::{BackendKey, Now};
 use crate::core::plan::Hold;
 use crate::core::view::BackendState;
@@ -26,8 +26,9 @@ impl Controller {
         let changed = self.start_pools(&config, now);
         let unknown_host = !config.hosts.iter().any(|host| host.name == self.host);
         let first = self.config.replace(config).is_none();
+        self.hold_writers(now);
         let changes = self.states_changed(&changed, now);
-        self.deal_all();
+        self.deal_all(now);
         let tables = self.publish();
         let mut commands = self.footprint.change(&footprint, tables);
         self.footprint = footprint;
@@ -70,6 +71,7 @@ impl Controller {
                 let Service { port, protocol, .. } = *service;
                 adopted.get(&(vip?, port, protocol, backend.address, backend.port)).copied()
             };
+            let is_single = matches!(service.balance, Balance::Single { .. });
             let mut pool = Pool::start(service, earlier.remove(&service.name));
             let mut members = pool.leave();
             for (j, backend) in service.backends.iter().enumerate() {
@@ -78,6 +80,10 @@ impl Controller {
                 let before = members.remove(&backend.name).filter(|before| before.target == target);
                 let (origin, drained, since) = match (before, left(backend)) {
                     (Some(before), _) => (Origin::Subject(before.subject), before.drained, before.since),
+                    // Of those that had no flows it was not told whether they were healthy.
+                    (None, Some(left)) if is_single && left.state == BackendState::Down => {
+                        (Origin::New, left.drained, now)
+                    }
                     (None, Some(left)) => (Origin::Left(left.state != BackendState::Down), left.drained, now),
                     (None, None) => (Origin::New, false, now),
                 };
@@ -86,6 +92,10 @@ impl Controller {
                 self.index.insert(key.clone(), (i, j));
                 pool.members.push(Member { key, target, weight: backend.weight, subject, drained, since });
             }
+            let had_flows = |backend: &&Backend| left(backend).is_some_and(|left| left.state != BackendState::Down);
+            let writer = service.backends.iter().find(had_flows);
+            let writer = writer.map(|backend| SocketAddr::new(backend.address, backend.port));
+            pool.seat_writer(vip.map(|vip| (vip, service.port, service.protocol)), writer, now);
             self.pools.push(pool);
         }
         self.subjects = Subjects::new(succession.settle(&mut self.jitter, now));
@@ -94,11 +104,11 @@ impl Controller {
     }
 
     /// Deals every table that is not what it should be.
-    fn deal_all(&mut self) {
+    pub(super) fn deal_all(&mut self, now: Now) {
         let slots = self.config.as_ref().map_or(0, |config| config.tables.maglev);
         let mut deals = Deals::default();
         for pool in &mut self.pools {
-            pool.deal(slots, &self.subjects, &mut deals);
+            pool.deal(slots, &self.subjects, &mut deals, now);
         }
     }
 

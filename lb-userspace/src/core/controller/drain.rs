@@ -70,7 +70,7 @@ impl Controller {
                 member.since = now;
             }
             let key = member.key.clone();
-            pool.deal(maglev, &self.subjects, &mut deals);
+            pool.deal(maglev, &self.subjects, &mut deals, now);
             let done = if drain { "drained: it keeps its flows and takes no new ones" } else { "not drained any more" };
             logs.push(Command::Log {
                 level: Level::Info,

@@ -22,9 +22,11 @@ mod succession;
 #[cfg(test)]
 mod tests;
 mod view;
+mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::command::Command;
 use super::config::Config;
@@ -33,12 +35,14 @@ use super::event::{Addressee, BackendKey, Event, Mac, NextHop, Now};
 use super::health::Jitter;
 use super::plan::Image;
 use super::view::BackendState;
+use super::writer::Statement;
 use elected::Elected;
 use footprint::Footprint;
 use pool::Pool;
 use subject::Subjects;
 
 pub use drain::DrainError;
+pub use writers::SwitchError;
 
 /// A backend as an earlier pivotd left it in the pinned maps: its state is believed until a check says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +87,10 @@ pub struct Controller {
     /// MACs of controllers that an earlier pivotd had seen: believed until all other hosts have been seen again.
     inherited: BTreeSet<Mac>,
     footprint: Footprint,
+    /// What this host states of writers.
+    statements: Arc<[Statement]>,
+    /// When time alone may change a writer.
+    writers_due: Option<Now>,
     /// The last image sent, to tell whether another one is needed.
     image: Option<Image>,
 }
@@ -110,6 +118,8 @@ impl Controller {
             last_probe: 0,
             elected: BTreeMap::new(),
             footprint: Footprint::default(),
+            statements: Arc::default(),
+            writers_due: None,
             image: None,
         }
     }
@@ -127,9 +137,14 @@ impl Controller {
             Event::Configure(config) => self.configure(*config, now),
             Event::ProbeEnded { id, outcome } => self.probe_ended(id, outcome, now),
             Event::Neighbour { address, next_hop } => self.neighbour(address, next_hop),
-            Event::Elected { group, role, holder } => self.take_in(group, Elected { role, holder }),
+            Event::Elected { group, role, holder } => self.take_in(group, Elected { role, holder }, now),
+            Event::Stated { from, statements } => self.hear_of_writers(&from, &statements, now),
             Event::Recheck => self.recheck(now),
-            Event::Tick => self.tick(now),
+            Event::Tick => {
+                let mut commands = self.tick(now);
+                commands.extend(self.fail_back(now));
+                commands
+            }
             Event::Stop => self.stop(),
         }
     }
@@ -137,7 +152,7 @@ impl Controller {
     /// When an [`Event::Tick`] is wanted; `None` if time alone changes nothing.
     #[must_use]
     pub fn deadline(&self) -> Option<Now> {
-        self.subjects.deadline()
+        self.subjects.deadline().into_iter().chain(self.writers_due).min()
     }
 
     /// The configuration that runs; `None` before the first one and after [`Event::Stop`].
@@ -173,7 +188,7 @@ impl Controller {
                 if known || !wanted {
                     return Vec::new();
                 }
-                self.publish().into_iter().collect()
+                self.publish()
             }
             None => {
                 self.neighbours.retain(|it, _| it.address != address || self.footprint.resolves(it));

@@ -100,7 +100,7 @@ impl Controller {
             for (_, member) in of_pool {
                 pool.members[*member].since = now;
             }
-            pool.deal(slots, &self.subjects, &mut deals);
+            pool.deal(slots, &self.subjects, &mut deals, now);
             logs.extend(of_pool.iter().map(|(_, member)| changed(pool, *member, &self.subjects)));
             if took_flows && !pool.takes_flows() {
                 logs.push(lost(pool));

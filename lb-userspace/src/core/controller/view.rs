@@ -67,6 +67,7 @@ impl Controller {
                     ..self.view_backend(pool, backend, member, now)
                 })
                 .collect(),
+            writer: pool.view_writer(now),
             packets: 0,
             bytes: 0,
             new_flows: 0,
@@ -83,6 +84,7 @@ impl Controller {
         let outcome = subject.last_check.as_ref().map(|(_, outcome)| outcome);
         let local = backend.host == self.host;
         let next_hop = self.neighbours.get(&backend.address.into()).filter(|_| !local);
+        let (state, since) = pool.shown(member, &self.subjects);
         BackendView {
             id: member.key.to_string(),
             name: backend.name.clone(),
@@ -91,7 +93,8 @@ impl Controller {
             address: backend.address,
             port: backend.port,
             weight: backend.weight,
-            state: member.state(&self.subjects),
+            state,
+            writer: pool.epoch(member),
             health: subject.health.counter(),
             health_top: health::top(check),
             last_check: last_check(&check.kind, outcome),
@@ -102,7 +105,7 @@ impl Controller {
                 Probing::Due(Now(at)) => Some(at.saturating_sub(now.0).as_secs_f64()),
                 Probing::InFlight { .. } | Probing::Never => None,
             },
-            since_s: now.0.saturating_sub(member.since.0).as_secs(),
+            since_s: now.0.saturating_sub(since.0).as_secs(),
             mac: next_hop.map(|next_hop| next_hop.mac.to_string()),
             interface: next_hop.map(|next_hop| next_hop.interface.clone()),
             local,

@@ -10,6 +10,9 @@
 //! - [`record`]: what is told of one flow. [`message`]: bytes, and the key that they are signed by.
 //! - [`session`]: which messages are new.
 //!
+//! Beside that, all hosts state who the writers of services are (`core::writer`): at once when that changes, once a second, and
+//! before the end of each round, so that whoever was told everything knows that, too.
+//!
 //! Here: who is told what, and when. No sockets, no tables: datagrams and time in, datagrams and records out.
 
 pub mod message;
@@ -17,12 +20,14 @@ pub mod record;
 pub mod session;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::message::{Body, Key, Message, MessageError};
 use self::record::Record;
 use self::session::{Peer, Worth};
 use super::event::Now;
+use super::writer::Statement;
 
 /// Time between two messages that only say that this host is there.
 const HELLO: Duration = Duration::from_secs(1);
@@ -32,6 +37,10 @@ const ANSWER: Duration = Duration::from_millis(100);
 const ASK: Duration = Duration::from_millis(250);
 /// How long a host that is asked has to say anything at all: one that is there does so at once.
 const GRACE: Duration = Duration::from_millis(500);
+/// Time between two statements of who the writers are.
+const STATE: Duration = Duration::from_secs(1);
+/// Until they are stated to a holder that does not know the last word.
+const CORRECT: Duration = Duration::from_millis(100);
 /// Time between two rounds.
 const ROUND: Duration = Duration::from_secs(5);
 /// Until a round is repeated that a change began: a message of it may have been lost.
@@ -58,6 +67,11 @@ pub struct FlowSync {
     again_at: Option<Now>,
     /// Whether a round has begun that has not ended.
     under_way: bool,
+    /// What this host states of writers, and when it does next.
+    statements: Arc<[Statement]>,
+    state_at: Now,
+    /// What others have stated, each by name.
+    stated: Vec<(String, Vec<Statement>)>,
     /// What was counted.
     pub counters: Counters,
 }
@@ -144,6 +158,9 @@ impl FlowSync {
             round_at: now,
             again_at: None,
             under_way: false,
+            statements: Arc::default(),
+            state_at: now,
+            stated: Vec::new(),
             counters: Counters::default(),
         };
         sync.configure(peers, now);
@@ -213,6 +230,12 @@ impl FlowSync {
                     known.told_at = Some(now);
                     known.ask_at = None;
                 }
+                Body::Writers(said) => {
+                    if self.statements.iter().any(|own| said.iter().any(|said| is_behind(said, own))) {
+                        self.state_at = self.state_at.min(Now(now.0 + CORRECT));
+                    }
+                    self.stated.push((known.peer.name.clone(), said));
+                }
                 Body::Hello | Body::Ask | Body::Done { .. } => {}
             }
         }
@@ -235,6 +258,20 @@ impl FlowSync {
         self.round_at = now;
         self.again_at = Some(Now(now.0 + AGAIN));
         self.under_way = false;
+    }
+
+    /// States this of writers from now on; at once, if it is news.
+    pub fn state(&mut self, statements: Arc<[Statement]>, now: Now) {
+        if !Arc::ptr_eq(&self.statements, &statements) {
+            self.statements = statements;
+            self.state_at = now;
+        }
+    }
+
+    /// What others have stated of writers since this was asked last, in order.
+    #[must_use]
+    pub fn take_stated(&mut self) -> Vec<(String, Vec<Statement>)> {
+        std::mem::take(&mut self.stated)
     }
 
     /// Has all others tell what they know: this host may have missed something.
@@ -271,7 +308,9 @@ impl FlowSync {
     #[must_use]
     pub fn end_round(&mut self) -> Vec<Outgoing> {
         self.under_way = false;
-        self.say_to_all(|known| Some(Body::Done { since: known.round_from }), true)
+        let mut outgoing = self.say_statements();
+        outgoing.extend(self.say_to_all(|known| Some(Body::Done { since: known.round_from }), true));
+        outgoing
     }
 
     /// What is to be sent because of the time.
@@ -281,7 +320,7 @@ impl FlowSync {
         if is_due {
             self.hello_at = Now(now.0 + HELLO);
         }
-        self.say_to_all(
+        let mut outgoing = self.say_to_all(
             |known| match known.ask_at {
                 Some(at) if at <= now => {
                     known.ask_at = Some(Now(now.0 + ASK));
@@ -290,7 +329,12 @@ impl FlowSync {
                 _ => is_due.then_some(Body::Hello),
             },
             false,
-        )
+        );
+        if self.state_at <= now {
+            self.state_at = Now(now.0 + STATE);
+            outgoing.extend(self.say_statements());
+        }
+        outgoing
     }
 
     /// When [`FlowSync::tick`] or [`FlowSync::begins_round`] has something to do.
@@ -298,7 +342,8 @@ impl FlowSync {
     pub fn deadline(&self) -> Now {
         let asks = self.peers.iter().filter_map(|known| known.ask_at);
         let rounds = [Some(self.round_at), self.again_at].into_iter().flatten();
-        rounds.chain(asks).fold(self.hello_at, Now::min)
+        let states = (!self.statements.is_empty()).then_some(self.state_at);
+        rounds.chain(asks).chain(states).fold(self.hello_at, Now::min)
     }
 
     /// Tells all peers that are known of flows.
@@ -315,6 +360,13 @@ impl FlowSync {
         outgoing
     }
 
+    /// States to all peers that are known who the writers are.
+    fn say_statements(&mut self) -> Vec<Outgoing> {
+        let statements = self.statements.clone();
+        let messages = statements.chunks(message::STATEMENTS);
+        messages.flat_map(|these| self.say_to_all(|_| Some(Body::Writers(these.to_vec())), true)).collect()
+    }
+
     fn say_to_all(&mut self, mut body: impl FnMut(&mut Known) -> Option<Body>, known_alone: bool) -> Vec<Outgoing> {
         let told = self.peers.iter_mut().filter(|known| !known_alone || known.peer.session().is_some());
         let say = |known: &mut Known| {
@@ -325,6 +377,11 @@ impl FlowSync {
         self.counters.sent += outgoing.len() as u64;
         outgoing
     }
+}
+
+/// Whether one who decides about a service does not know what this host knows.
+fn is_behind(said: &Statement, own: &Statement) -> bool {
+    said.holds && said.service == own.service && said.term.epoch < own.term.epoch
 }
 
 /// Writes a message to a peer, which is `named` if its session is not known.

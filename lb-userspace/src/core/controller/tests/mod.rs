@@ -7,6 +7,7 @@ mod elsewhere;
 mod reloads;
 mod scenario;
 mod shared;
+mod writers;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -14,7 +15,9 @@ use std::time::Duration;
 use super::{AdoptedBackend, Controller};
 use crate::core::command::{Command, Level, Purpose};
 use crate::core::config::Config;
-use crate::core::config::model::{Backend, Check, Holder, Host, Mode, OnDown, Protocol, Service, TableSizes, Vip};
+use crate::core::config::model::{
+    Backend, Balance, Check, Holder, Host, Mode, OnDown, Protocol, Service, TableSizes, Vip,
+};
 use crate::core::event::{BackendKey, Event, Mac, NextHop, Now, ProbeOutcome};
 use crate::core::plan::{Image, ServiceImage};
 use crate::core::view::BackendView;
@@ -38,6 +41,7 @@ fn service(name: &str, port: u16) -> Service {
         port,
         protocol: Protocol::Tcp,
         mode: Mode::L2,
+        balance: Balance::Hash,
         idle_timeout: Duration::from_secs(86_400),
         affinity: None,
         on_down: OnDown::Reset,

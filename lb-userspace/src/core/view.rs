@@ -24,6 +24,8 @@ pub enum BackendState {
     Drain,
     /// Failed its checks: its flows are reset.
     Down,
+    /// In maintenance, as ordered: its flows are reset, and it is not checked.
+    Maint,
     /// Healthy, but another one is the writer: any flows of it are reset.
     Standby,
 }
@@ -240,6 +242,14 @@ pub struct WriterView {
     pub is_last: bool,
 }
 
+impl BackendView {
+    /// Weight that it has now.
+    #[must_use]
+    pub fn weight_in_force(&self) -> u16 {
+        self.weight_now.unwrap_or(self.weight)
+    }
+}
+
 /// One backend.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BackendView {
@@ -257,6 +267,10 @@ pub struct BackendView {
     pub port: u16,
     /// Configured weight.
     pub weight: u16,
+    /// Weight that it has now, if that is another one.
+    pub weight_now: Option<u16>,
+    /// What its operator ordered it to be, if anything: `maintenance, drained, weight 50%`.
+    pub ordered: Option<String>,
     /// State.
     pub state: BackendState,
     /// Epoch of the decision that made it the writer of its service, if it is that.
@@ -395,11 +409,11 @@ pub struct ReloadView {
     pub changes: Vec<String>,
 }
 
-/// What an order to drain, or to undo it, did (`pivot drain`, `pivot undrain`).
+/// What an order about backends did (`pivot drain`, `undrain`, `maintenance`, `ready`, `weight`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DrainView {
+pub struct OrderView {
     /// Every backend that was meant, at least one.
-    pub backends: Vec<DrainedView>,
+    pub backends: Vec<OrderedView>,
 }
 
 /// What an order to switch a writer did (`pivot switch`).
@@ -450,11 +464,15 @@ pub struct CheckStepView {
 
 /// One backend that such an order named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DrainedView {
+pub struct OrderedView {
     /// `service/backend`.
     pub id: String,
     /// Its state from now on; a backend that is down stays down, and comes up drained.
     pub state: BackendState,
+    /// Configured weight.
+    pub weight: u16,
+    /// Weight that it has now, if that is another one.
+    pub weight_now: Option<u16>,
     /// `false` if it was as ordered already.
     pub changed: bool,
 }

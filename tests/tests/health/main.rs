@@ -5,4 +5,5 @@ mod drain;
 mod fallen;
 mod idle;
 mod on_down;
+mod orders;
 mod writer;

@@ -14,7 +14,7 @@ mod sync;
 mod vips;
 
 pub use backends::backends;
-pub use change::{drain, handed_over, reload, switch};
+pub use change::{handed_over, ordered, reload, switch};
 pub use check::check;
 pub use doctor::doctor;
 pub use explain::explain;
@@ -37,6 +37,15 @@ fn state(state: BackendState) -> Cell {
         BackendState::Drain => Cell::new(Tone::Notable, "drain"),
         BackendState::Down => Cell::new(Tone::Bad, "DOWN"),
         BackendState::Standby => Cell::new(Tone::Plain, "standby"),
+        BackendState::Maint => Cell::new(Tone::Notable, "maint"),
+    }
+}
+
+/// The configured weight, or the one in force and the configured one: `50/100`.
+fn weight(configured: u16, now: Option<u16>) -> Cell {
+    match now {
+        Some(now) => Cell::new(Tone::Notable, format!("{now}/{configured}")),
+        None => configured.to_string().into(),
     }
 }
 

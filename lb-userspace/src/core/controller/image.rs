@@ -68,7 +68,7 @@ impl Controller {
             mode: pool.service.mode,
             local,
             state: pool.sent(member, &self.subjects),
-            drained: member.drained,
+            drained: member.order.drained,
             next_hop: if local { None } else { self.neighbours.get(&backend.address.into()).cloned() },
         }
     }

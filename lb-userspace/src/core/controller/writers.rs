@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::Controller;
-use super::drain::DrainError;
+use super::orders::OrderError;
 use super::pool::{Deals, Member, Pool};
 use super::subject::Subjects;
 use crate::core::command::{Command, Level};
@@ -35,7 +35,7 @@ pub(super) struct Single {
 pub enum SwitchError {
     /// There is no such backend.
     #[error(transparent)]
-    Unknown(DrainError),
+    Unknown(OrderError),
     /// The service has no writer.
     #[error(
         "service `{service}` has no writer: its flows go to all of its backends, as it is not `balance = \"single\"`"
@@ -98,10 +98,11 @@ impl Pool {
         match (&self.single, member.state(subjects)) {
             (None, state) => state,
             (Some(single), state) if single.is_writer(member) => match (state, single.no_writer) {
-                (BackendState::Down, NoWriter::Last) if !member.drained => BackendState::Up,
+                (BackendState::Down, NoWriter::Last) if !member.order.drained => BackendState::Up,
                 (state, _) => state,
             },
-            // Down or not: what `no_writer` does for the writer is not for any other one.
+            (Some(_), BackendState::Maint) => BackendState::Maint,
+            // Down or not: what `on_down` keeps of the writer's is not kept of any other one's.
             (Some(_), _) => BackendState::Standby,
         }
     }
@@ -329,7 +330,10 @@ fn fit(member: &Member, subjects: &Subjects) -> Result<(), Cow<'static, str>> {
             None => "is down".into(),
         }),
         BackendState::Drain => Err("is drained".into()),
-        BackendState::Up | BackendState::Standby if member.weight == 0 => Err("has weight 0".into()),
+        BackendState::Maint => Err("is in maintenance".into()),
+        BackendState::Up | BackendState::Standby if member.order.weight(member.weight) == 0 => {
+            Err("has weight 0".into())
+        }
         BackendState::Up | BackendState::Standby => Ok(()),
     }
 }

@@ -9,6 +9,7 @@ use crate::core::config::Config;
 use crate::core::config::model::{Balance, NoWriter, Protocol};
 use crate::core::controller::{AdoptedBackend, SwitchError};
 use crate::core::event::{DrainTarget, Event, ProbeOutcome};
+use crate::core::order::{Change, Weight};
 use crate::core::view::{BackendState, WriterView};
 use crate::core::writer::{Failback, Statement, Term};
 
@@ -66,7 +67,11 @@ impl Rig {
     }
 
     fn drained(&mut self, backend: &str, drain: bool) {
-        let (_, commands) = self.controller.drain(&DrainTarget::One(key(backend)), drain, self.now).unwrap();
+        self.ordered(backend, Change::Drain(drain));
+    }
+
+    fn ordered(&mut self, backend: &str, change: Change) {
+        let (_, commands) = self.controller.order(&DrainTarget::One(key(backend)), change, self.now).unwrap();
         self.take_in(commands);
     }
 
@@ -155,6 +160,19 @@ fn a_drained_writer_makes_way_at_once_and_keeps_nothing() {
     assert!(rig.owners("mysql").is_empty());
     rig.drained("mysql/c1", false);
     rig.has("c1", 3);
+}
+
+#[test]
+fn a_writer_in_maintenance_or_without_a_weight_makes_way() {
+    let mut rig = Rig::single(plain());
+    rig.ordered("mysql/c1", Change::Maintenance(true));
+    assert_eq!((rig.writer().backend.as_deref(), rig.owners("mysql")), (Some("c2"), vec!["c2".to_owned()]));
+    assert_eq!(rig.sent(), [BackendState::Maint, BackendState::Up, BackendState::Standby]);
+    assert!(rig.logged(Level::Warn, "c1 -> c2 (epoch 2): c1 is in maintenance"));
+    rig.ordered("mysql/c2", Change::Weight(Some(Weight::Of(0))));
+    assert_eq!(rig.sent(), [BackendState::Maint, BackendState::Standby, BackendState::Up]);
+    assert!(rig.logged(Level::Warn, "c2 -> c3 (epoch 3): c2 has weight 0"));
+    assert!(rig.switched("mysql/c1").unwrap_err().to_string().contains("is in maintenance"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::core::election::Role;
-use crate::core::view::{BackendState, BackendView, FlowTableView, ServiceView, Status};
+use crate::core::view::{BackendState, BackendView, BelowView, FlowTableView, ServiceView, Status};
 
 use super::human::{duration, millis, plural};
 
@@ -102,15 +102,19 @@ fn unread(status: &Status) -> Option<Warning> {
 
 /// A service whose new connections nobody takes.
 fn unserved(service: &ServiceView) -> Option<Warning> {
+    if let Some(BelowView { healthy, min_healthy, below_min }) = &service.below
+        && (below_min == "keep" || *healthy > 0)
+    {
+        let now = match below_min.as_str() {
+            "keep" => "new connections go to those that were in use before, down or not",
+            _ => "new connections are reset",
+        };
+        let of = plural(*healthy, "healthy backend");
+        let text = format!("{}: {of}, fewer than min_healthy = {min_healthy}: {now}", service.name);
+        return Some(Warning { severity: Severity::Critical, text });
+    }
     if service.backends.iter().any(takes_new_flows) {
         return None;
-    }
-    if let Some(writer) = service.writer.as_ref().filter(|writer| writer.is_last) {
-        let (name, who) = (&service.name, writer.backend.as_deref().unwrap_or_default());
-        let text = format!(
-            "{name}: no backend is fit to be the writer: {who}, the last one, gets all connections though it is down"
-        );
-        return Some(Warning { severity: Severity::Critical, text });
     }
     let number = |state| service.backends.iter().filter(|backend| backend.state == state).count();
     let states =
@@ -139,7 +143,7 @@ fn weakened(service: &ServiceView) -> Vec<Warning> {
 }
 
 fn takes_new_flows(backend: &BackendView) -> bool {
-    backend.state == BackendState::Up && backend.weight_in_force() > 0
+    backend.state.takes_flows() && backend.weight_in_force() > 0
 }
 
 /// A backend on another host that is to be sent packets, and cannot be.
@@ -149,7 +153,7 @@ pub(super) fn is_unresolved(backend: &BackendView) -> bool {
 
 /// How many of a service's backends take new flows: `2 of 3 up`.
 pub(super) fn standing(service: &ServiceView) -> String {
-    let is_up = |backend: &&BackendView| matches!(backend.state, BackendState::Up | BackendState::Standby);
+    let is_up = |backend: &&BackendView| backend.state.takes_flows() || backend.state == BackendState::Standby;
     let up = service.backends.iter().filter(is_up).count();
     format!("{up} of {} up", plural(service.backends.len(), "backend"))
 }
@@ -198,6 +202,23 @@ mod tests {
             (backend.state, backend.weight_now) = (BackendState::Up, Some(0));
         }
         assert!(texts(&status)[0].contains("(all backends have weight 0)"));
+    }
+
+    #[test]
+    fn a_service_below_its_minimum_is_told_with_what_becomes_of_new_connections() {
+        let mut status = well();
+        let below =
+            |healthy, below_min: &str| Some(BelowView { healthy, min_healthy: 2, below_min: below_min.to_owned() });
+        status.services[0].below = below(1, "reset");
+        assert_eq!(
+            texts(&status),
+            ["keystone: 1 healthy backend, fewer than min_healthy = 2: new connections are reset"]
+        );
+        status.services[0].below = below(0, "keep");
+        let expected = "keystone: 0 healthy backends, fewer than min_healthy = 2: new connections go to those that were in \
+                        use before, down or not";
+        assert_eq!(texts(&status), [expected]);
+        assert_eq!(warnings(&status)[0].severity, Severity::Critical);
     }
 
     #[test]

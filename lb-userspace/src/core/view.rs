@@ -20,6 +20,8 @@ pub use checks::{ChecksView, LATE_MS, LateView};
 pub enum BackendState {
     /// Takes new flows.
     Up,
+    /// The same, but came up a short while ago, and has not its whole share yet.
+    Starting,
     /// Healthy, keeps its flows, takes no new ones.
     Drain,
     /// Failed its checks: its flows are reset.
@@ -28,6 +30,14 @@ pub enum BackendState {
     Maint,
     /// Healthy, but another one is the writer: any flows of it are reset.
     Standby,
+}
+
+impl BackendState {
+    /// Whether it takes new flows.
+    #[must_use]
+    pub fn takes_flows(self) -> bool {
+        matches!(self, Self::Up | Self::Starting)
+    }
 }
 
 /// `pivot status`.
@@ -205,6 +215,8 @@ pub struct ServiceView {
     pub backends: Vec<BackendView>,
     /// Which of them has all flows, if only one does.
     pub writer: Option<WriterView>,
+    /// Whether it has fewer healthy backends than it needs.
+    pub below: Option<BelowView>,
     /// Packets of this service balanced by this host.
     pub packets: u64,
     /// Their bytes, Ethernet header included.
@@ -238,8 +250,17 @@ pub struct WriterView {
     pub by_hand: bool,
     /// Whether this host decides, as it holds the VIP.
     pub decided_here: bool,
-    /// Whether it has flows though it is down, as no other one is fit.
-    pub is_last: bool,
+}
+
+/// A service with too few healthy backends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BelowView {
+    /// How many there are, drained ones included.
+    pub healthy: usize,
+    /// How many there are to be.
+    pub min_healthy: u32,
+    /// What becomes of new flows: `reset`: refused; `keep`: they go to those backends that got them before, down or not.
+    pub below_min: String,
 }
 
 impl BackendView {
@@ -267,7 +288,7 @@ pub struct BackendView {
     pub port: u16,
     /// Configured weight.
     pub weight: u16,
-    /// Weight that it has now, if that is another one.
+    /// Weight that it has now, ordered or on its way up, if that is another one.
     pub weight_now: Option<u16>,
     /// What its operator ordered it to be, if anything: `maintenance, drained, weight 50%`.
     pub ordered: Option<String>,

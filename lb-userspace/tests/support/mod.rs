@@ -111,7 +111,6 @@ fn switched(backend: BackendKey) -> Result<SwitchView, ApiError> {
         why: "its operator wants it".to_owned(),
         by_hand: true,
         decided_here: true,
-        is_last: false,
     };
     Ok(SwitchView { service: backend.service, writer, changed: true })
 }

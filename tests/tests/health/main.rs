@@ -6,4 +6,7 @@ mod fallen;
 mod idle;
 mod on_down;
 mod orders;
+mod quorum;
+mod sick_web;
+mod slow_start;
 mod writer;

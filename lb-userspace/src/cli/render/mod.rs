@@ -34,6 +34,7 @@ use super::text::{Cell, Tone, printable};
 fn state(state: BackendState) -> Cell {
     match state {
         BackendState::Up => Cell::new(Tone::Good, "up"),
+        BackendState::Starting => Cell::new(Tone::Notable, "starting"),
         BackendState::Drain => Cell::new(Tone::Notable, "drain"),
         BackendState::Down => Cell::new(Tone::Bad, "DOWN"),
         BackendState::Standby => Cell::new(Tone::Plain, "standby"),

@@ -40,10 +40,11 @@ pub fn services(services: &[ServiceView], paint: Paint) -> String {
 
 /// How many backends take new flows, of how many.
 fn up(service: &ServiceView) -> Cell {
-    let number = |state| service.backends.iter().filter(|backend| backend.state == state).count();
-    let (all, up) = (service.backends.len(), number(BackendState::Up));
+    let takes = service.backends.iter().filter(|backend| backend.state.takes_flows()).count();
+    let standby = service.backends.iter().filter(|backend| backend.state == BackendState::Standby).count();
+    let all = service.backends.len();
     // Those that stand by are no help to anybody without a writer.
-    match if up > 0 { up + number(BackendState::Standby) } else { 0 } {
+    match if takes > 0 { takes + standby } else { 0 } {
         0 => Cell::new(Tone::Bad, format!("NONE of {all} up")),
         up if up == all => Cell::new(Tone::Good, format!("{up} of {all} up")),
         up => Cell::new(Tone::Notable, format!("{up} of {all} up")),

@@ -145,6 +145,10 @@ fn services(old: &Service, new: &Service, lines: &mut Vec<String>) {
     affinity(&format!("{thing} affinity"), old.affinity.as_ref(), new.affinity.as_ref(), lines);
     checks(&format!("{thing} check"), &old.check, &new.check, lines);
     changed(&format!("{thing} on_down"), old.on_down.name(), new.on_down.name(), lines);
+    let slow_start = |service: &Service| duration::format(service.slow_start);
+    changed(&format!("{thing} slow_start"), slow_start(old), slow_start(new), lines);
+    changed(&format!("{thing} min_healthy"), old.min_healthy, new.min_healthy, lines);
+    changed(&format!("{thing} below_min"), old.below_min.name(), new.below_min.name(), lines);
 
     let kind = format!("backend {}/", new.name);
     let mut kept = pairs(&kind, &old.backends, &new.backends, |backend| &backend.name, lines);
@@ -162,12 +166,9 @@ fn services(old: &Service, new: &Service, lines: &mut Vec<String>) {
 fn balance(service: &Service) -> String {
     match service.balance {
         Balance::Hash => "hash".to_owned(),
-        Balance::Single { failback, no_writer } => {
-            let failback = match failback {
-                Failback::Never => "never".to_owned(),
-                Failback::After(pause) => format!("after {}", duration::format(pause)),
-            };
-            format!("single failback {failback} no_writer {}", no_writer.name())
+        Balance::Single { failback: Failback::Never } => "single".to_owned(),
+        Balance::Single { failback: Failback::After(pause) } => {
+            format!("single failback {}", duration::format(pause))
         }
     }
 }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use super::footprint::Footprint;
 use super::pool::{Deals, Member, Pool};
+use super::ramp::Ramps;
 use super::subject::{Identity, Subjects};
 use super::succession::{Origin, Succession};
 use super::{AdoptedBackend, Controller, Slot};
@@ -30,7 +31,7 @@ impl Controller {
         let first = self.config.replace(config).is_none();
         self.hold_writers(now);
         let changes = self.states_changed(&changed, now);
-        self.deal_all(now);
+        let judged = self.deal_all(now);
         let tables = self.publish();
         let mut commands = self.footprint.change(&footprint, tables);
         self.footprint = footprint;
@@ -39,6 +40,7 @@ impl Controller {
         }
         commands.extend(self.ended_orders(orders));
         commands.extend(changes);
+        commands.extend(judged);
         commands
     }
 
@@ -55,6 +57,7 @@ impl Controller {
         self.pools.clear();
         self.index.clear();
         self.subjects = Subjects::default();
+        self.ramps = Ramps::default();
         commands
     }
 
@@ -86,21 +89,28 @@ impl Controller {
                     Some(orders) => orders.get(&key).filter(|(at, _)| *at == target).map(|(_, order)| *order),
                     None => Some(Order { drained, ..Order::default() }),
                 };
-                let (origin, order, since) = match (before, left(backend)) {
-                    (Some(before), _) => (Origin::Subject(before.subject), before.order, before.since),
+                let new = |order: Option<Order>| Member {
+                    key: key.clone(),
+                    target,
+                    weight: backend.weight,
+                    subject: 0,
+                    order: order.unwrap_or_default(),
+                    since: now,
+                    ramp: None,
+                    in_use: false,
+                    takes: false,
+                };
+                let (origin, member) = match (before, left(backend)) {
+                    (Some(before), _) => (Origin::Subject(before.subject), before),
                     // Of those that had no flows it was not told whether they were healthy.
-                    (None, Some(left)) if is_single && left.state == BackendState::Down => {
-                        (Origin::New, order.unwrap_or_default(), now)
-                    }
-                    (None, Some(left)) => {
-                        (Origin::Left(left.state != BackendState::Down), order.unwrap_or_default(), now)
-                    }
-                    (None, None) => (Origin::New, order.unwrap_or_default(), now),
+                    (None, Some(left)) if is_single && left.state == BackendState::Down => (Origin::New, new(order)),
+                    (None, Some(left)) => (Origin::Left(left.state != BackendState::Down), new(order)),
+                    (None, None) => (Origin::New, new(order)),
                 };
                 was_up.push(((i, j), succession.was_up(origin)));
                 let subject = succession.seat(Identity::of(&service.check, target, &key), (i, j), origin);
                 self.index.insert(key.clone(), (i, j));
-                pool.members.push(Member { key, target, weight: backend.weight, subject, order, since });
+                pool.members.push(Member { key, weight: backend.weight, subject, ..member });
             }
             let had_flows = |backend: &&Backend| left(backend).is_some_and(|left| left.state != BackendState::Down);
             let writer = service.backends.iter().find(had_flows);
@@ -110,17 +120,21 @@ impl Controller {
         }
         self.subjects = Subjects::new(succession.settle(&mut self.jitter, now));
         self.rest(now);
+        self.ramps = Ramps::of(&self.pools);
         let is_up = |(pool, member): Slot| self.subjects[self.pools[pool].members[member].subject].is_up();
         was_up.into_iter().filter(|(slot, was_up)| is_up(*slot) != *was_up).map(|(slot, _)| slot).collect()
     }
 
-    /// Deals every table that is not what it should be.
-    pub(super) fn deal_all(&mut self, now: Now) {
+    /// Deals every table that is not what it should be; says which services have too few healthy backends by that.
+    fn deal_all(&mut self, now: Now) -> Vec<Command> {
         let slots = self.config.as_ref().map_or(0, |config| config.tables.maglev);
         let mut deals = Deals::default();
-        for pool in &mut self.pools {
+        let deal = |pool: &mut Pool| {
+            let before = pool.stands();
             pool.deal(slots, &self.subjects, &mut deals, now);
-        }
+            pool.judged(before, &self.subjects)
+        };
+        self.pools.iter_mut().filter_map(deal).collect()
     }
 
     fn stranger(&self) -> String {

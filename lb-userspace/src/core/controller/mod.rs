@@ -5,7 +5,7 @@
 //! driven in a test, tick by tick.
 //!
 //! What must hold after every event:
-//! - the last [`Command::Tables`] says what [`Controller::view`] says: no table leads to a backend that is not `Up`;
+//! - the last [`Command::Tables`] says what [`Controller::view`] says: no table leads to a backend that is not sent new flows;
 //! - what is checked has at most one check in flight that counts, and one in flight or due, however many backends go by it;
 //! - [`Controller::deadline`] is when something is due next; a tick at that time does it, so it always moves on.
 
@@ -17,6 +17,8 @@ mod image;
 mod orders;
 mod pool;
 mod probing;
+mod quorum;
+mod ramp;
 mod subject;
 mod succession;
 #[cfg(test)]
@@ -40,6 +42,7 @@ use super::writer::Statement;
 use elected::Elected;
 use footprint::Footprint;
 use pool::Pool;
+use ramp::Ramps;
 use subject::Subjects;
 
 pub use orders::{OrderError, Ordered};
@@ -82,6 +85,8 @@ pub struct Controller {
     index: BTreeMap<BackendKey, Slot>,
     /// What is checked.
     subjects: Subjects,
+    /// Backends on their way to their whole share.
+    ramps: Ramps,
     last_probe: u64,
     /// Who holds each group of VIPs, as the election said last.
     elected: BTreeMap<String, Elected>,
@@ -119,6 +124,7 @@ impl Controller {
             pools: Vec::new(),
             index: BTreeMap::new(),
             subjects: Subjects::default(),
+            ramps: Ramps::default(),
             last_probe: 0,
             elected: BTreeMap::new(),
             footprint: Footprint::default(),
@@ -162,7 +168,8 @@ impl Controller {
     /// When an [`Event::Tick`] is wanted; `None` if time alone changes nothing.
     #[must_use]
     pub fn deadline(&self) -> Option<Now> {
-        self.subjects.deadline().into_iter().chain(self.writers_due).min()
+        let others = self.ramps.deadline().into_iter().chain(self.writers_due);
+        self.subjects.deadline().into_iter().chain(others).min()
     }
 
     /// The configuration that runs; `None` before the first one and after [`Event::Stop`].
@@ -177,7 +184,7 @@ impl Controller {
         let first = BackendKey { service: service.to_owned(), backend: String::new() };
         let (key, (pool, _)) = self.index.range(first..).next()?;
         let pool = self.pools.get(*pool).filter(|_| key.service == service)?;
-        Some(pool.members.iter().filter(|member| member.is_healthy(&self.subjects)).count())
+        Some(pool.healthy(&self.subjects))
     }
 
     /// A backend of which no check that began since then has ended, or whose state is in doubt; `None` if all are known.

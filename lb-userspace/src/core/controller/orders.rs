@@ -7,6 +7,7 @@
 //! before anything goes there.
 
 use super::pool::{Deals, Member};
+use super::ramp::Ramp;
 use super::subject::Probing;
 use super::{Controller, Slot};
 use crate::core::command::{Command, Level};
@@ -78,13 +79,22 @@ impl Controller {
         }
         self.rest(now);
         let (mut logs, mut deals) = (Vec::new(), Deals::default());
-        for ((i, j), before) in changed {
+        for ((i, j), was) in changed {
             let pool = &mut self.pools[i];
-            let took_flows = pool.takes_flows();
+            let (slow_start, member) = (pool.service.slow_start, &mut pool.members[j]);
+            match (was, member.state(&self.subjects)) {
+                (_, BackendState::Maint) => self.ramps.set((i, j), member, None),
+                // Nothing says of it that it comes up.
+                (BackendState::Maint, BackendState::Up | BackendState::Drain) => {
+                    self.ramps.set((i, j), member, Ramp::begin(slow_start, now));
+                }
+                _ => {}
+            }
+            let before = pool.stands();
             pool.deal(maglev, &self.subjects, &mut deals, now);
             let member = &mut pool.members[j];
             let state = member.state(&self.subjects);
-            if state != before {
+            if state != was {
                 member.since = now;
             }
             let member = &pool.members[j];
@@ -97,7 +107,8 @@ impl Controller {
             };
             let message = format!("backend {} {says}; {}", pool.members[j].key, pool.strength());
             logs.push(Command::Log { level: Level::Info, message });
-            if took_flows && !pool.takes_flows() {
+            let judged = pool.judged(before, &self.subjects);
+            if judged.is_none() && before.took_flows && !pool.takes_flows() {
                 let message = format!(
                     "service {0} takes no new flows, as no healthy backend of it is free of orders: `pivot undrain {0}/NAME`, \
                      `pivot ready {0}/NAME` or `pivot weight {0}/NAME reset` brings one back",
@@ -105,6 +116,7 @@ impl Controller {
                 );
                 logs.push(Command::Log { level: Level::Warn, message });
             }
+            logs.extend(judged);
         }
         let commands = self.publish().into_iter().chain(logs).collect();
         Ok((meant, commands))

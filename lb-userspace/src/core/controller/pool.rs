@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::ramp::{Ramp, STEPS};
 use super::subject::Subjects;
 use super::writers::Single;
 use crate::core::config::model::Service;
@@ -21,6 +22,8 @@ pub(super) struct Pool {
     pub(super) service: Service,
     pub(super) members: Vec<Member>,
     pub(super) dealt: Dealt,
+    /// Whether it has too few healthy backends.
+    pub(super) below: bool,
     /// Who its writer is, if it has one.
     pub(super) single: Option<Single>,
 }
@@ -38,6 +41,12 @@ pub(super) struct Member {
     pub(super) order: Order,
     /// When its state last changed.
     pub(super) since: Now,
+    /// How far it has come to its share, if not all the way.
+    pub(super) ramp: Option<Ramp>,
+    /// Whether it took new flows when the service last had enough healthy backends.
+    pub(super) in_use: bool,
+    /// Whether it takes new flows, as decided last.
+    pub(super) takes: bool,
 }
 
 /// The Maglev table of a service, and what it was made from.
@@ -57,9 +66,9 @@ pub(super) struct Deals(HashMap<Vec<Entry>, Dealt>);
 impl Pool {
     /// A service as it starts under a configuration: so far with the members and the table of its earlier self.
     pub(super) fn start(service: &Service, earlier: Option<Pool>) -> Self {
-        let earlier = earlier.map(|pool| (pool.members, pool.dealt, pool.single));
-        let (members, dealt, single) = earlier.unwrap_or_default();
-        Self { service: service.clone(), members, dealt, single }
+        let earlier = earlier.map(|pool| (pool.members, pool.dealt, pool.below, pool.single));
+        let (members, dealt, below, single) = earlier.unwrap_or_default();
+        Self { service: service.clone(), members, dealt, below, single }
     }
 
     /// Takes out all members, by their names.
@@ -70,10 +79,11 @@ impl Pool {
     /// Brings the table in line with the members, and looks who is to be the writer.
     pub(super) fn deal(&mut self, slots: u32, subjects: &Subjects, deals: &mut Deals, now: Now) {
         self.judge_writer(subjects, now);
+        self.choose(subjects);
         let entries = self.members.iter().map(|member| Entry {
             identity: member.target,
-            weight: member.order.weight(member.weight),
-            present: self.sent(member, subjects) == BackendState::Up,
+            weight: member.parts(),
+            present: member.takes,
         });
         self.dealt.renew(entries.collect(), slots, deals);
     }
@@ -127,12 +137,32 @@ impl Member {
         !self.order.maintenance && subjects[self.subject].is_up()
     }
 
-    /// What it may be sent.
+    /// Its weight in parts of which each step of a slow start brings some: only the proportions matter.
+    fn parts(&self) -> u16 {
+        self.order.weight(self.weight) * self.ramp.map_or(STEPS, Ramp::step)
+    }
+
+    /// Its weight as it is now.
+    pub(super) fn weight_now(&self) -> u16 {
+        let weight = self.order.weight(self.weight);
+        self.ramp.map_or(weight, |ramp| ramp.of(weight))
+    }
+
+    /// What it is sent: one that is down may be in use for want of others.
+    pub(super) fn sent(&self, subjects: &Subjects) -> BackendState {
+        match self.state(subjects) {
+            BackendState::Down if self.takes => BackendState::Up,
+            state => state,
+        }
+    }
+
+    /// What it is.
     pub(super) fn state(&self, subjects: &Subjects) -> BackendState {
         match (subjects[self.subject].is_up(), self.order) {
             (_, Order { maintenance: true, .. }) => BackendState::Maint,
             (false, _) => BackendState::Down,
             (true, Order { drained: true, .. }) => BackendState::Drain,
+            (true, _) if self.ramp.is_some() => BackendState::Starting,
             (true, _) => BackendState::Up,
         }
     }

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::pool::{Deals, Pool};
+use super::ramp::Ramp;
 use super::subject::{Probing, Subjects};
 use super::{Controller, Slot};
 use crate::core::command::{Command, Level};
@@ -20,7 +21,9 @@ pub(super) const ANEW: Duration = Duration::from_millis(500);
 impl Controller {
     /// Does what is due.
     pub(super) fn tick(&mut self, now: Now) -> Vec<Command> {
-        let (mut probes, mut logs) = (Vec::new(), Vec::new());
+        let climbed = self.climb(now);
+        let changed = climbed.is_some();
+        let (mut probes, mut logs) = (Vec::new(), climbed.unwrap_or_default());
         for subject in self.subjects.due(now) {
             match self.subjects[subject].probing {
                 Probing::Never | Probing::Resting => {}
@@ -32,7 +35,7 @@ impl Controller {
                 }
             }
         }
-        if logs.is_empty() {
+        if logs.is_empty() && !changed {
             return probes;
         }
         self.publish().into_iter().chain(logs).chain(probes).collect()
@@ -95,16 +98,25 @@ impl Controller {
         let slots = self.config.as_ref().map_or(0, |config| config.tables.maglev);
         let (mut deals, mut logs) = (Deals::default(), Vec::new());
         for of_pool in members.chunk_by(|one, other| one.0 == other.0) {
-            let Some((pool, _)) = of_pool.first() else { continue };
-            let pool = &mut self.pools[*pool];
-            let took_flows = pool.takes_flows();
+            let Some((place, _)) = of_pool.first() else { continue };
+            let pool = &mut self.pools[*place];
+            let before = pool.stands();
             let members = of_pool.iter().map(|(_, member)| *member);
             let members: Vec<usize> = members.filter(|member| !pool.members[*member].order.maintenance).collect();
-            members.iter().for_each(|member| pool.members[*member].since = now);
+            for member in &members {
+                let slot = (*place, *member);
+                let member = &mut pool.members[*member];
+                member.since = now;
+                let is_up = self.subjects[member.subject].is_up();
+                let ramp = Ramp::begin(pool.service.slow_start, now).filter(|_| is_up);
+                self.ramps.set(slot, member, ramp);
+            }
             pool.deal(slots, &self.subjects, &mut deals, now);
             logs.extend(members.iter().map(|member| changed(pool, *member, &self.subjects)));
-            if took_flows && !pool.takes_flows() {
-                logs.push(lost(pool));
+            match pool.judged(before, &self.subjects) {
+                Some(judged) => logs.push(judged),
+                None if before.took_flows && !pool.takes_flows() => logs.push(lost(pool)),
+                None => {}
             }
         }
         logs

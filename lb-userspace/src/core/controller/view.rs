@@ -10,7 +10,7 @@ use crate::core::config::model::{Backend, CheckKind, Holder};
 use crate::core::event::{BackendKey, DrainTarget, Now, ProbeOutcome};
 use crate::core::health;
 use crate::core::order::Order;
-use crate::core::view::{BackendView, ServiceView, VipView};
+use crate::core::view::{BackendView, BelowView, ServiceView, VipView};
 
 impl Controller {
     /// A snapshot of VIPs and services, in the order of the configuration; empty without one.
@@ -69,6 +69,11 @@ impl Controller {
                 })
                 .collect(),
             writer: pool.view_writer(now),
+            below: pool.below.then(|| BelowView {
+                healthy: pool.healthy(&self.subjects),
+                min_healthy: pool.service.min_healthy,
+                below_min: pool.service.below_min.name().to_owned(),
+            }),
             packets: 0,
             bytes: 0,
             new_flows: 0,
@@ -94,7 +99,7 @@ impl Controller {
             address: backend.address,
             port: backend.port,
             weight: backend.weight,
-            weight_now: Some(member.order.weight(backend.weight)).filter(|now| *now != backend.weight),
+            weight_now: Some(member.weight_now()).filter(|now| *now != backend.weight),
             ordered: Some(member.order).filter(|order| *order != Order::default()).map(|order| order.to_string()),
             state,
             writer: pool.epoch(member),

@@ -12,7 +12,7 @@ use super::orders::OrderError;
 use super::pool::{Deals, Member, Pool};
 use super::subject::Subjects;
 use crate::core::command::{Command, Level};
-use crate::core::config::model::{Balance, NoWriter};
+use crate::core::config::model::Balance;
 use crate::core::event::{BackendKey, DrainTarget, Now};
 use crate::core::sync::record::Endpoint;
 use crate::core::view::{BackendState, WriterView};
@@ -23,9 +23,6 @@ use crate::core::writer::{Candidate, Change, Refusal, Statement, Term, Writer};
 pub(super) struct Single {
     pub(super) writer: Writer,
     endpoint: Endpoint,
-    no_writer: NoWriter,
-    /// Whether the writer has flows though it is down, as there is no other one.
-    is_last: bool,
     /// What is to be told.
     told: Vec<Command>,
 }
@@ -76,13 +73,10 @@ impl Pool {
     /// pivotd ended.
     pub(super) fn seat_writer(&mut self, endpoint: Option<Endpoint>, left: Option<SocketAddr>, now: Now) {
         let earlier = self.single.take();
-        let (Balance::Single { failback, no_writer }, Some(endpoint)) = (self.service.balance, endpoint) else {
-            return;
-        };
-        let (mut writer, is_last) =
-            earlier.map_or_else(|| (Writer::new(left, now), false), |single| (single.writer, single.is_last));
+        let (Balance::Single { failback }, Some(endpoint)) = (self.service.balance, endpoint) else { return };
+        let mut writer = earlier.map_or_else(|| Writer::new(left, now), |single| single.writer);
         writer.configure(failback);
-        self.single = Some(Single { writer, endpoint, no_writer, is_last, told: Vec::new() });
+        self.single = Some(Single { writer, endpoint, told: Vec::new() });
     }
 
     /// Looks who is to be the writer.
@@ -90,20 +84,16 @@ impl Pool {
         let Some(single) = &mut self.single else { return };
         let change = single.writer.judge(&candidates(&self.members, subjects), now);
         self.turn(change.as_ref());
-        self.look_for_last(subjects);
     }
 
-    /// What a backend may be sent: without the VIP as with it.
+    /// What a backend is sent.
     pub(super) fn sent(&self, member: &Member, subjects: &Subjects) -> BackendState {
-        match (&self.single, member.state(subjects)) {
-            (None, state) => state,
-            (Some(single), state) if single.is_writer(member) => match (state, single.no_writer) {
-                (BackendState::Down, NoWriter::Last) if !member.order.drained => BackendState::Up,
-                (state, _) => state,
-            },
-            (Some(_), BackendState::Maint) => BackendState::Maint,
+        let is_other = self.single.as_ref().is_some_and(|single| !single.is_writer(member));
+        match member.sent(subjects) {
+            BackendState::Maint => BackendState::Maint,
             // Down or not: what `on_down` keeps of the writer's is not kept of any other one's.
-            (Some(_), _) => BackendState::Standby,
+            _ if is_other => BackendState::Standby,
+            state => state,
         }
     }
 
@@ -112,8 +102,8 @@ impl Pool {
         let Some(single) = &self.single else { return (member.state(subjects), member.since) };
         let (since, _) = single.writer.since();
         match member.state(subjects) {
-            BackendState::Up if single.is_writer(member) => (BackendState::Up, member.since.max(since)),
-            BackendState::Up => (BackendState::Standby, member.since.max(since)),
+            state if state.takes_flows() && single.is_writer(member) => (state, member.since.max(since)),
+            state if state.takes_flows() => (BackendState::Standby, member.since.max(since)),
             state => (state, member.since),
         }
     }
@@ -126,8 +116,7 @@ impl Pool {
 
     /// The writer, for views.
     pub(super) fn view_writer(&self, now: Now) -> Option<WriterView> {
-        let single = self.single.as_ref()?;
-        let writer = &single.writer;
+        let writer = &self.single.as_ref()?.writer;
         let Term { epoch, writer: place, by_hand } = writer.term()?;
         let (since, why) = writer.since();
         Some(WriterView {
@@ -139,7 +128,6 @@ impl Pool {
             why: why.to_owned(),
             by_hand,
             decided_here: writer.decides(),
-            is_last: single.is_last,
         })
     }
 
@@ -159,29 +147,10 @@ impl Pool {
             single.told.push(Command::Log { level, message });
         }
     }
-
-    /// Has it told when the writer gets flows though it is down.
-    fn look_for_last(&mut self, subjects: &Subjects) {
-        let is_last = |member: &&Member| {
-            let is_down = member.state(subjects) == BackendState::Down;
-            is_down && self.sent(member, subjects) == BackendState::Up
-        };
-        let last = self.members.iter().find(is_last).map(|member| member.key.to_string());
-        let service = self.service.name.clone();
-        let Some(single) = &mut self.single else { return };
-        if let Some(last) = last.as_ref().filter(|_| !single.is_last) {
-            let message = format!(
-                "no backend of {service} is fit to be its writer: {last}, the last one, gets all connections though it is down, as \
-                 `no_writer` is \"last\""
-            );
-            single.told.push(Command::Log { level: Level::Error, message });
-        }
-        single.is_last = last.is_some();
-    }
 }
 
 impl Single {
-    fn is_writer(&self, member: &Member) -> bool {
+    pub(super) fn is_writer(&self, member: &Member) -> bool {
         self.writer.term().is_some_and(|term| term.writer == member.target)
     }
 
@@ -205,17 +174,17 @@ impl Controller {
     pub fn switch(&mut self, backend: &BackendKey, now: Now) -> Result<(bool, Vec<Command>), SwitchError> {
         let slots = self.find(&DrainTarget::One(backend.clone())).map_err(SwitchError::Unknown)?;
         let service = backend.service.clone();
-        let Some((pool, member)) = slots.first().copied() else { return Err(SwitchError::NotSingle { service }) };
-        let not_holder = self.not_holder(pool);
-        let pool = &mut self.pools[pool];
-        let place = pool.members[member].target;
+        let Some((place, member)) = slots.first().copied() else { return Err(SwitchError::NotSingle { service }) };
+        let not_holder = self.not_holder(place);
+        let pool = &mut self.pools[place];
+        let target = pool.members[member].target;
         let Some(single) = &mut pool.single else { return Err(SwitchError::NotSingle { service }) };
-        match single.writer.give_to(place, &candidates(&pool.members, &self.subjects), now) {
+        match single.writer.give_to(target, &candidates(&pool.members, &self.subjects), now) {
             Err(Refusal::NotHolder) => Err(not_holder),
             Err(Refusal::Unfit(why)) => Err(SwitchError::Unfit { backend: backend.clone(), why }),
             Ok(change) => {
                 pool.turn(change.as_ref());
-                self.deal_all(now);
+                self.deal_some(&[place], now);
                 Ok((change.is_some(), self.publish()))
             }
         }
@@ -331,9 +300,9 @@ fn fit(member: &Member, subjects: &Subjects) -> Result<(), Cow<'static, str>> {
         }),
         BackendState::Drain => Err("is drained".into()),
         BackendState::Maint => Err("is in maintenance".into()),
-        BackendState::Up | BackendState::Standby if member.order.weight(member.weight) == 0 => {
-            Err("has weight 0".into())
-        }
-        BackendState::Up | BackendState::Standby => Ok(()),
+        BackendState::Up | BackendState::Starting | BackendState::Standby => match member.order.weight(member.weight) {
+            0 => Err("has weight 0".into()),
+            _ => Ok(()),
+        },
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::diff;
-use super::super::model::{Balance, NoWriter};
+use super::super::model::Balance;
 use super::{EXAMPLE, assert_error, edited, edited_in, valid};
 use crate::core::writer::Failback;
 
@@ -18,21 +18,22 @@ fn single(lines: &str) -> String {
 fn flows_are_hashed_unless_a_service_has_one_writer() {
     assert_eq!(valid(EXAMPLE).services[1].balance, Balance::Hash);
     assert_eq!(valid(&edited("port = 9292\n", "port = 9292\nbalance = \"hash\"\n")).services[1].balance, Balance::Hash);
-    let (never, reset) = (Failback::Never, NoWriter::Reset);
     let at_once = Failback::After(Duration::ZERO);
     let cases = [
-        ("", never, reset),
-        ("failback = false", never, reset),
-        ("failback = \"never\"", never, reset),
-        ("failback = true", at_once, reset),
-        ("failback = \"0s\"", at_once, reset),
-        ("failback = \"5m\"\nno_writer = \"last\"", Failback::After(Duration::from_secs(300)), NoWriter::Last),
-        ("no_writer = \"reset\"", never, reset),
+        ("", Failback::Never),
+        ("failback = false", Failback::Never),
+        ("failback = \"never\"", Failback::Never),
+        ("failback = true", at_once),
+        ("failback = \"0s\"", at_once),
+        ("failback = \"5m\"", Failback::After(Duration::from_secs(300))),
     ];
-    for (lines, failback, no_writer) in cases {
+    for (lines, failback) in cases {
         let config = valid(&single(&format!("{lines}\n")));
-        assert_eq!(config.services[1].balance, Balance::Single { failback, no_writer }, "{lines}");
+        assert_eq!(config.services[1].balance, Balance::Single { failback }, "{lines}");
     }
+    let slow = edited_in(&single(""), "[defaults]", "[defaults]\nslow_start = \"30s\"");
+    let starts: Vec<u64> = valid(&slow).services.iter().map(|service| service.slow_start.as_secs()).collect();
+    assert_eq!(starts, [30, 0, 30]);
 }
 
 #[test]
@@ -48,7 +49,12 @@ fn what_is_wrong_with_it_is_named() {
         ("failback = 5", "5", "`failback` of service `glance` must be true, false or a duration, not an integer", "5m"),
         ("failback = \"soon\"", "\"soon\"", "`failback` of service `glance` is `soon`, which is not a whole", "units"),
         ("failback = \"25h\"", "\"25h\"", "`failback` of service `glance` is `25h`, out of range", "0ms to 1d"),
-        ("no_writer = \"keep\"", "\"keep\"", "`no_writer` of service `glance` is `keep`, which is unknown", "`last`"),
+        (
+            "slow_start = \"9s\"",
+            "\"9s\"",
+            "service `glance` has `slow_start`, but one writer for all clients",
+            "at once",
+        ),
         ("affinity = {}", "{}", "service `glance` has `affinity`, but one writer for all clients", "delete"),
     ];
     for (line, marked, message, help) in cases {
@@ -61,7 +67,7 @@ fn what_is_wrong_with_it_is_named() {
 
 #[test]
 fn what_is_for_a_writer_means_nothing_without_one() {
-    for line in ["failback = true", "no_writer = \"last\"", "balance = \"hash\"\nfailback = \"1s\""] {
+    for line in ["failback = true", "balance = \"hash\"\nfailback = \"1s\""] {
         let text = edited("port = 9292\n", &format!("port = 9292\n{line}\n"));
         let (key, value) = line.rsplit_once('\n').map_or(line, |(_, last)| last).split_once(" = ").unwrap();
         let message = format!("`{key}` of service `glance` means nothing");
@@ -86,9 +92,7 @@ fn a_reload_shows_what_becomes_of_the_writer() {
     let cluster = "[cluster]\nkey = \"sixteen bytes at least\"\n[tables]";
     let hashed = valid(&edited_in(EXAMPLE, "[tables]", cluster));
     let single = |lines| valid(&single(lines));
-    assert_eq!(diff(&hashed, &single("")), ["~ service glance balance hash -> single failback never no_writer reset"]);
-    assert_eq!(
-        diff(&single(""), &single("failback = \"1m\"\nno_writer = \"last\"\n")),
-        ["~ service glance balance single failback never no_writer reset -> single failback after 1m no_writer last"]
-    );
+    assert_eq!(diff(&hashed, &single("")), ["~ service glance balance hash -> single"]);
+    let back = single("failback = \"1m\"\n");
+    assert_eq!(diff(&single(""), &back), ["~ service glance balance single -> single failback 1m"]);
 }

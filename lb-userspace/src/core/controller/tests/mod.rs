@@ -4,9 +4,11 @@ mod checks;
 mod elections;
 mod elsewhere;
 mod orders;
+mod quorum;
 mod reloads;
 mod scenario;
 mod shared;
+mod slow_start;
 mod writers;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -16,7 +18,7 @@ use super::{AdoptedBackend, Controller};
 use crate::core::command::{Command, Level, Purpose};
 use crate::core::config::Config;
 use crate::core::config::model::{
-    Backend, Balance, Check, Holder, Host, Mode, OnDown, Protocol, Service, TableSizes, Vip,
+    Backend, Balance, BelowMin, Check, Holder, Host, Mode, OnDown, Protocol, Service, TableSizes, Vip,
 };
 use crate::core::event::{BackendKey, Event, Mac, NextHop, Now, ProbeOutcome};
 use crate::core::plan::{Image, ServiceImage};
@@ -45,6 +47,9 @@ fn service(name: &str, port: u16) -> Service {
         idle_timeout: Duration::from_secs(86_400),
         affinity: None,
         on_down: OnDown::Reset,
+        slow_start: Duration::ZERO,
+        min_healthy: 1,
+        below_min: BelowMin::Reset,
         backends: ["c1", "c2", "c3"].iter().map(|host| backend(host, port + 10_000)).collect(),
         check: Check {
             interval: Duration::from_secs(2),

@@ -10,7 +10,7 @@ use super::{Rig, backend, config, hop, node, passed, refused, service};
 use crate::core::check::Attempt;
 use crate::core::command::Command;
 use crate::core::config::Config;
-use crate::core::config::model::Holder;
+use crate::core::config::model::{BelowMin, Holder};
 use crate::core::controller::probing::ANEW;
 use crate::core::controller::subject::{Identity, Probing};
 use crate::core::event::{BackendKey, DrainTarget, Event, Mac, NextHop, Now, ProbeOutcome};
@@ -44,13 +44,17 @@ fn configs() -> impl Strategy<Value = Config> {
     let holder = prop::sample::select(vec!["c1", "c2"]);
     let weight = prop::sample::select(vec![0, 50, 100]);
     let alike = prop::sample::select(vec![None, Some(2), Some(3)]);
-    (services, backends, holder, weight, any::<bool>(), 1u32..4, alike).prop_map(
-        |(names, hosts, holder, weight, moved, rise, alike)| {
+    let below = prop::sample::select(vec![(1, BelowMin::Reset), (2, BelowMin::Reset), (2, BelowMin::Keep)]);
+    let policy = (prop::sample::select(vec![0, 7]), below);
+    (services, backends, holder, weight, any::<bool>(), 1u32..4, alike, policy).prop_map(
+        |(names, hosts, holder, weight, moved, rise, alike, (slow_start, (min_healthy, below_min)))| {
             let mut config = config();
             config.vips[0].holder = Holder::Host(holder.to_owned());
             config.services = names.iter().zip([5000, 3306, 8774]).map(|(name, port)| service(name, port)).collect();
             for service in &mut config.services {
                 service.check.rise = rise;
+                service.slow_start = Duration::from_secs(slow_start);
+                (service.min_healthy, service.below_min) = (min_healthy.min(hosts.len() as u32), below_min);
                 let port = match alike {
                     Some(_) => 8080,
                     None => service.port + if moved { 20_000 } else { 10_000 },
@@ -232,16 +236,37 @@ impl Trial {
             let holder = if vip.hold == Hold::No { self.seen.get(&node("c2")) } else { None };
             prop_assert_eq!(vip.holder.as_ref(), holder, "packets go to where the holder was seen last");
         }
+        let pools = &self.rig.controller.pools;
+        let subjects = &self.rig.controller.subjects;
+        let kept: BTreeMap<String, Option<BelowMin>> = pools
+            .iter()
+            .map(|pool| {
+                let below = pool.healthy(subjects) < pool.service.min_healthy as usize;
+                (pool.service.name.clone(), below.then_some(pool.service.below_min))
+            })
+            .collect();
         for service in &self.rig.image.services {
             for owner in service.table.iter() {
                 let backend = &service.backends[usize::from(*owner)];
-                prop_assert_eq!(backend.state, BackendState::Up);
+                prop_assert!(backend.state.takes_flows(), "{} is {:?}", backend.key, backend.state);
             }
             for backend in &service.backends {
                 prop_assert!(configured.contains_key(&backend.key), "{} is gone", backend.key);
                 let shown = self.rig.view(&backend.key.to_string());
-                prop_assert_eq!(shown.state, backend.state);
-                prop_assert_eq!(shown.share > 0.0, shown.state == BackendState::Up && shown.weight_in_force() > 0);
+                let gets = shown.share > 0.0;
+                match kept.get(&service.name).copied().flatten() {
+                    // Nothing else than its state decides.
+                    None => {
+                        prop_assert_eq!(shown.state, backend.state);
+                        prop_assert_eq!(gets, shown.state.takes_flows() && shown.weight_in_force() > 0);
+                    }
+                    Some(BelowMin::Reset) => prop_assert!(!gets, "{} takes flows", backend.key),
+                    Some(BelowMin::Keep) => {
+                        prop_assert!(gets || !shown.state.takes_flows() || shown.weight_in_force() == 0);
+                        let by_order = matches!(shown.state, BackendState::Drain | BackendState::Maint);
+                        prop_assert!(!(gets && by_order), "{} is {:?}", backend.key, shown.state);
+                    }
+                }
                 prop_assert!(shown.health <= shown.health_top);
                 let hop = if backend.local { None } else { self.seen.get(&backend.address) };
                 prop_assert_eq!(backend.next_hop.as_ref(), hop, "{} is sent to where it was seen last", backend.key);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Rig, VIP, backend, config, key, node, passed, refused};
 use crate::core::command::Level;
 use crate::core::config::Config;
-use crate::core::config::model::{Balance, NoWriter, Protocol};
+use crate::core::config::model::{Balance, BelowMin, Protocol};
 use crate::core::controller::{AdoptedBackend, SwitchError};
 use crate::core::event::{DrainTarget, Event, ProbeOutcome};
 use crate::core::order::{Change, Weight};
@@ -16,14 +16,14 @@ use crate::core::writer::{Failback, Statement, Term};
 const ENDPOINT: (std::net::IpAddr, u16, Protocol) = (VIP, 3306, Protocol::Tcp);
 
 /// [`config`], in which `mysql` has one writer.
-fn single(failback: Failback, no_writer: NoWriter) -> Config {
+fn single(failback: Failback) -> Config {
     let mut config = config();
-    config.services[1].balance = Balance::Single { failback, no_writer };
+    config.services[1].balance = Balance::Single { failback };
     config
 }
 
 fn plain() -> Config {
-    single(Failback::Never, NoWriter::Reset)
+    single(Failback::Never)
 }
 
 fn place(host: &str) -> SocketAddr {
@@ -114,7 +114,7 @@ fn the_next_one_takes_over_and_keeps_the_flows() {
 
 #[test]
 fn flows_go_back_when_that_is_configured() {
-    let mut rig = Rig::single(single(Failback::After(Duration::from_secs(30)), NoWriter::Reset));
+    let mut rig = Rig::single(single(Failback::After(Duration::from_secs(30))));
     rig.run(Duration::from_secs(20), but(&["c1"]));
     rig.has("c2", 2);
     rig.run(Duration::from_secs(20), |_| passed());
@@ -123,28 +123,42 @@ fn flows_go_back_when_that_is_configured() {
     rig.has("c1", 3);
 }
 
+/// [`plain`], of which so many must be healthy, and what becomes of new flows if they are not.
+fn needing(min_healthy: u32, below_min: BelowMin) -> Config {
+    let mut config = plain();
+    (config.services[1].min_healthy, config.services[1].below_min) = (min_healthy, below_min);
+    config
+}
+
 #[test]
-fn without_a_fit_backend_the_rule_says_what_becomes_of_new_flows() {
+fn without_a_fit_backend_new_flows_are_refused_or_the_last_writers() {
     let mut rig = Rig::single(plain());
     rig.run(Duration::from_secs(30), but(&["c1", "c2", "c3"]));
     assert!(rig.owners("mysql").is_empty());
-    let writer = rig.writer();
-    assert!(!writer.is_last && rig.sent().iter().filter(|state| **state == BackendState::Down).count() == 1);
+    assert_eq!(rig.sent().iter().filter(|state| **state == BackendState::Down).count(), 1);
 
-    let mut rig = Rig::single(single(Failback::Never, NoWriter::Last));
+    let mut rig = Rig::single(needing(1, BelowMin::Keep));
     rig.run(Duration::from_secs(30), but(&["c1", "c2", "c3"]));
-    let last = rig.writer();
-    assert!(last.is_last);
-    assert_eq!(rig.owners("mysql"), [last.backend.clone().unwrap()]);
-    assert_eq!(
-        rig.view(&format!("mysql/{}", last.backend.unwrap())).state,
-        BackendState::Down,
-        "and is shown as it is"
-    );
-    assert!(rig.logged(Level::Error, "no backend of mysql is fit to be its writer"));
+    let last = rig.writer().backend.unwrap();
+    assert_eq!(rig.owners("mysql"), [last.clone()]);
+    assert_eq!(rig.view(&format!("mysql/{last}")).state, BackendState::Down, "and is shown as it is");
     rig.run(Duration::from_secs(30), but(&["c1", "c2"]));
     rig.has("c3", rig.writer().epoch);
-    assert!(!rig.writer().is_last);
+}
+
+#[test]
+fn with_too_few_healthy_ones_the_writer_gets_new_flows_or_not_and_nobody_else_does() {
+    let mut rig = Rig::single(needing(2, BelowMin::Reset));
+    rig.run(Duration::from_secs(30), but(&["c2", "c3"]));
+    assert!(rig.owners("mysql").is_empty());
+    assert_eq!(rig.sent(), [BackendState::Up, BackendState::Standby, BackendState::Standby], "it keeps what it has");
+    rig.run(Duration::from_secs(30), but(&["c2"]));
+    rig.has("c1", 1);
+
+    let mut rig = Rig::single(needing(2, BelowMin::Keep));
+    rig.run(Duration::from_secs(30), but(&["c1"]));
+    rig.run(Duration::from_secs(30), but(&["c1", "c2"]));
+    rig.has("c3", 3);
 }
 
 #[test]
@@ -177,7 +191,7 @@ fn a_writer_in_maintenance_or_without_a_weight_makes_way() {
 
 #[test]
 fn the_operator_switches_the_writer() {
-    let mut rig = Rig::single(single(Failback::After(Duration::ZERO), NoWriter::Reset));
+    let mut rig = Rig::single(single(Failback::After(Duration::ZERO)));
     assert_eq!(rig.switched("mysql/c3"), Ok(true));
     rig.has("c3", 2);
     assert!(rig.writer().by_hand && rig.logged(Level::Warn, "c1 -> c3 (epoch 2): its operator wants it"));

@@ -36,6 +36,10 @@ pub(crate) static PORTS: Array<Word> = Array::pinned(1, BPF_F_MMAPABLE);
 #[map]
 pub(crate) static EGRESS: DevMap = DevMap::pinned(1, 0);
 
+/// The same for TC: their indexes.
+#[map]
+pub(crate) static DEVICES: Array<Word> = Array::pinned(1, BPF_F_MMAPABLE);
+
 /// The programs of the long way.
 #[map]
 pub(crate) static WAYS: ProgramArray = ProgramArray::pinned(way::COUNT, 0);

@@ -16,8 +16,9 @@ use aya_ebpf::helpers::{
     bpf_map_delete_elem, bpf_map_lookup_elem, bpf_map_update_elem, bpf_sk_assign, bpf_sk_release, bpf_skc_lookup_tcp,
 };
 use aya_ebpf::programs::SkLookupContext;
-use lb_common::net::ipv4;
-use lb_common::path::family::{V4, V6};
+use lb_common::net::{ethernet, ipv4};
+use lb_common::path::family::{Family as _, V4, V6};
+use lb_common::path::parse;
 use lb_common::path::steer::{self, Target};
 use lb_common::path::tables::Tables;
 use lb_common::path::verdict::Verdict;
@@ -28,20 +29,64 @@ use crate::maps::LISTENERS;
 use crate::packet::SkbPacket;
 use crate::tables::KernelTables;
 
-/// State of a listening socket (include/net/tcp_states.h).
+/// State of a connection that has ended (include/net/tcp_states.h).
+const TIME_WAIT: u32 = 6;
+/// State of a listening socket.
 const LISTEN: u32 = 10;
 /// Address family of IPv4.
 const AF_INET: u32 = 2;
 /// Address family of IPv6.
 const AF_INET6: u32 = 10;
 
-/// Sees to it that the listener for this frame is in the table, if it opens a connection to a service with a backend here.
+/// Sees to it that the listener for this frame is in the table, if it opens a connection to a service with a backend here. `false`: nothing
+/// listens.
 #[inline(always)]
-pub(crate) fn learn(packet: &SkbPacket) {
-    let Some(target) = steer::target(packet, &KernelTables) else { return };
-    if let Some(verdict) = enlist(packet, &target) {
-        KernelTables.count(KernelTables.cpu(), verdict);
+pub(crate) fn learn(packet: &SkbPacket) -> bool {
+    let Some(target) = steer::target(packet, &KernelTables) else { return true };
+    match enlist(packet, &target) {
+        Some(Verdict::SteerNoListener) => return false,
+        Some(verdict) => KernelTables.count(KernelTables.cpu(), verdict),
+        None => {}
     }
+    true
+}
+
+/// Whether the kernel has a socket for a segment to which nothing listens all the same: one that is bound to the VIP itself, or the
+/// connection that a made-up SYN says to open once more. One in TIME_WAIT only waits for a listener.
+#[inline(always)]
+pub(crate) fn is_taken(packet: &SkbPacket) -> bool {
+    let socket = match parse::frame(packet) {
+        Ok(frame) if frame.ethertype == ethernet::IPV4 => known4(packet, frame.l3),
+        Ok(frame) if frame.ethertype == ethernet::IPV6 => known6(packet, frame.l3),
+        _ => None,
+    };
+    socket.is_some_and(|socket| socket.state() != TIME_WAIT)
+}
+
+#[inline(always)]
+fn known4(packet: &SkbPacket, l3: u32) -> Option<Socket> {
+    let message = parse::message(packet, &V4::read(packet, l3).ok()?).ok()?;
+    let ipv4 = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
+        saddr: message.ip.source.low_half(),
+        daddr: message.ip.destination.low_half(),
+        sport: message.source_port,
+        dport: message.key.l4 as u16,
+    };
+    let tuple = bpf_sock_tuple { __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 { ipv4 } };
+    find(packet, tuple, mem::size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1>())
+}
+
+#[inline(always)]
+fn known6(packet: &SkbPacket, l3: u32) -> Option<Socket> {
+    let message = parse::message(packet, &V6::read(packet, l3).ok()?).ok()?;
+    let ipv6 = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2 {
+        saddr: message.ip.source.words(),
+        daddr: message.ip.destination.words(),
+        sport: message.source_port,
+        dport: message.key.l4 as u16,
+    };
+    let tuple = bpf_sock_tuple { __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 { ipv6 } };
+    find(packet, tuple, mem::size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2>())
 }
 
 /// Hands the kernel the listener for a connection to a VIP, if it is looking for one.
@@ -122,9 +167,14 @@ struct Socket(*mut bpf_sock);
 
 impl Socket {
     #[inline(always)]
-    fn listens(&self) -> bool {
+    fn state(&self) -> u32 {
         // SAFETY: referenced, hence valid.
-        unsafe { (*self.0).state == LISTEN }
+        unsafe { (*self.0).state }
+    }
+
+    #[inline(always)]
+    fn listens(&self) -> bool {
+        self.state() == LISTEN
     }
 }
 
@@ -140,7 +190,7 @@ impl Drop for Socket {
 /// to the node address itself, which would be found instead.
 #[inline(always)]
 fn look_up(packet: &SkbPacket, target: &Target) -> Option<Socket> {
-    let (mut tuple, size) = match target.address.to_v4() {
+    let (tuple, size) = match target.address.to_v4() {
         Some(daddr) => {
             let ipv4 = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 { saddr: 0, daddr, sport: 0, dport: target.port };
             let tuple = bpf_sock_tuple { __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 { ipv4 } };
@@ -157,6 +207,11 @@ fn look_up(packet: &SkbPacket, target: &Target) -> Option<Socket> {
             (tuple, mem::size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2>())
         }
     };
+    find(packet, tuple, size)
+}
+
+#[inline(always)]
+fn find(packet: &SkbPacket, mut tuple: bpf_sock_tuple, size: usize) -> Option<Socket> {
     let context = packet.context().skb.skb.cast();
     // SAFETY: a valid context; the tuple is a live local of at least `size` bytes.
     let socket = unsafe { bpf_skc_lookup_tcp(context, &raw mut tuple, size as u32, BPF_F_CURRENT_NETNS as u64, 0) };

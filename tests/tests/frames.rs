@@ -44,6 +44,7 @@ mod frames {
         mod passing;
         mod resets;
         mod room;
+        mod second_chance;
         mod services;
         mod stages;
         mod torn;

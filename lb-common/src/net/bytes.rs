@@ -32,6 +32,9 @@ pub trait Packet {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Be16([u8; 2]);
 
+// SAFETY: bytes only: alignment 1, no padding, every bit pattern valid.
+unsafe impl Header for Be16 {}
+
 /// A 32-bit number in network order at any alignment.
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

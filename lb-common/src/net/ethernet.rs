@@ -4,6 +4,8 @@ use super::bytes::{Be16, Be32, Header};
 
 /// Length of the header without tags.
 pub const LEN: u32 = 14;
+/// Length of an EtherType: the last one lies right in front of the payload, behind however many tags.
+pub const TYPE_LEN: u32 = 2;
 
 /// IPv4 (RFC 894), as it lies in memory.
 pub const IPV4: u16 = 0x0800_u16.to_be();
@@ -15,6 +17,12 @@ pub const IPV6: u16 = 0x86dd_u16.to_be();
 pub const VLAN: u16 = 0x8100_u16.to_be();
 /// The outer one of two VLAN tags (IEEE 802.1ad, QinQ), as it lies in memory.
 pub const VLAN_OUTER: u16 = 0x88a8_u16.to_be();
+
+/// An IPv4 packet that a backend's host hands back to the director that sent it: nobody takes it there. IEEE Std 802 leaves
+/// this number and the next one to local use. As it lies in memory.
+pub const RETURNED4: u16 = 0x88b5_u16.to_be();
+/// The same with an IPv6 packet.
+pub const RETURNED6: u16 = 0x88b6_u16.to_be();
 
 /// What follows a VLAN tag's type: the tag and the type of what comes next.
 #[repr(C)]

@@ -52,8 +52,11 @@ pub fn decide<P: Packet, T: Tables>(
 }
 
 /// Whether a MAC, which is not 0, is that of another controller.
+///
+/// # Errors
+/// [`Verdict::TableTorn`].
 #[inline(always)]
-fn is_controller<T: Tables>(tables: &T, mac48: u64) -> Result<bool, Verdict> {
+pub(super) fn is_controller<T: Tables>(tables: &T, mac48: u64) -> Result<bool, Verdict> {
     for line in lines_of(mac48) {
         if tables.controllers(line).ok_or(Verdict::TableTorn)?.has(mac48) {
             return Ok(true);

@@ -9,6 +9,7 @@ use crate::wire::flow::{Entry, Stage};
 use crate::wire::link::{Port, VLANS};
 use crate::wire::pace::{Limits, admit};
 use crate::wire::service::Affinity;
+use crate::wire::way;
 use crate::wire::word::Word;
 
 use super::affinity::Client;
@@ -17,7 +18,9 @@ use super::flow::{Flow, Given, Kept, Known, Moment, Upkeep};
 use super::parse::{self, Frame, Message};
 use super::tables::Tables;
 use super::verdict::Verdict;
-use super::{arp, control, fragment, hot, neighbour, pass_on, reset, rewrite, select, service, unreachable};
+use super::{
+    arp, control, fragment, hot, neighbour, pass_on, reset, rewrite, second_chance, select, service, unreachable,
+};
 
 /// How the path ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,13 +47,21 @@ pub fn run<P: Packet, T: Tables>(packet: &mut P, tables: &T, interface: u32) -> 
 /// The same for what [`hot`] leaves.
 #[inline(always)]
 pub fn long<P: Packet, T: Tables>(packet: &mut P, tables: &T, interface: u32) -> Exit {
-    if is_ipv6(packet) { long6(packet, tables, interface) } else { long4(packet, tables, interface) }
+    match way_of(packet) {
+        way::LONG6 => long6(packet, tables, interface),
+        way::RETURNED => second_chance::returned(packet, tables, interface),
+        _ => long4(packet, tables, interface),
+    }
 }
 
-/// Whether a frame takes [`long6`].
+/// Which of the long ways a frame takes, by its number in [`way`].
 #[inline(always)]
-pub fn is_ipv6<P: Packet>(packet: &P) -> bool {
-    matches!(parse::frame(packet), Ok(frame) if frame.ethertype == ethernet::IPV6)
+pub fn way_of<P: Packet>(packet: &P) -> u32 {
+    match parse::frame(packet) {
+        Ok(Frame { ethertype: ethernet::IPV6, .. }) => way::LONG6,
+        Ok(Frame { ethertype: ethernet::RETURNED4 | ethernet::RETURNED6, .. }) => way::RETURNED,
+        _ => way::LONG4,
+    }
 }
 
 /// The long way of anything but IPv6. On their own, each of the two has room on the stack.
@@ -292,7 +303,7 @@ fn keep<F: Family, T: Tables>(
 
 /// Whether this CPU still takes in new flows.
 #[inline(always)]
-fn admits_flow<T: Tables>(tables: &T, control: &Control, moment: Moment) -> Result<bool, Verdict> {
+pub(super) fn admits_flow<T: Tables>(tables: &T, control: &Control, moment: Moment) -> Result<bool, Verdict> {
     let limit = Limits::unpack(control.limits.get()).flows;
     let pace = tables.pace(tables.cpu()).ok_or(Verdict::TableTorn)?;
     Ok(admit(&pace.flows, limit, moment.jiffies))

@@ -2,7 +2,7 @@
 
 use crate::net::hash;
 use crate::wire::Line;
-use crate::wire::backend::State;
+use crate::wire::backend::{State, Way};
 use crate::wire::service::{Service, Table};
 
 use super::flow::{Given, given};
@@ -25,4 +25,16 @@ pub fn choose<T: Tables>(tables: &T, service: &Service, hash: u64) -> Result<Giv
         // It went down and the table without it is about to be swapped in.
         State::Down | State::Absent => Err(Verdict::ResetBackendDown),
     }
+}
+
+/// Whether a backend may be given a flow, now.
+#[inline(always)]
+#[must_use]
+pub fn takes(given: Given) -> bool {
+    let reached = match given.hop.way() {
+        Some(Way::L2) => given.hop.mac48() != 0,
+        Some(Way::Local) => true,
+        None => false,
+    };
+    given.hop.state() == State::Up && reached
 }

@@ -82,7 +82,7 @@ verdicts! {
     TableTorn = 17, "abort-table", Abort;
     /// Agent: the kernel was handed the backend's listening socket for a connection to a VIP.
     Steered = 18, "steer-assigned", Pass;
-    /// Agent: nothing listens on the backend's address and port.
+    /// Agent: nothing listens on the backend's address and port, and this host's stack refuses the connection.
     SteerNoListener = 19, "steer-no-listener", Pass;
     /// Agent: a listener was put into the table of listeners.
     ListenerFound = 20, "steer-listener-found", Pass;
@@ -130,6 +130,20 @@ verdicts! {
     PassedOnBeyond = 41, "redirect-passed-on", Redirect;
     /// A client's packet on a host that does not hold the VIP, while it is not known who does.
     HolderUnknown = 42, "drop-vip-not-held", Drop;
+    /// Agent: nothing listens; the SYN goes back to the director that sent it, for another backend.
+    HandedBack = 43, "steer-handed-back", Transmit;
+    /// A SYN that its backend's host did not take, sent to the flow's next choice.
+    SecondChoice = 44, "tx-second-choice", Transmit;
+    /// The same, out of another interface.
+    SecondChoiceBeyond = 45, "redirect-second-choice", Redirect;
+    /// The same; the next choice runs on this host.
+    SecondChoiceLocal = 46, "pass-second-choice", Pass;
+    /// A SYN that no choice of its flow took: this host's stack refuses it.
+    NoChoiceLeft = 47, "pass-no-choice-left", Pass;
+    /// A frame that says to be handed back and comes from no controller.
+    ReturnedByStranger = 48, "drop-returned-by-stranger", Drop;
+    /// A frame that was handed back and is no SYN to a service whose VIP this host holds.
+    ReturnedUnplaced = 49, "drop-returned-unplaced", Drop;
 }
 
 const _: () = {

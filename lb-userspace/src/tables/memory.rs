@@ -31,6 +31,8 @@ pub struct TableMemory {
     pub links: Region<Link>,
     /// `PORTS`.
     pub ports: Region<Word>,
+    /// `DEVICES`.
+    pub devices: Region<Word>,
     /// `PILOTS`.
     pub pilots: Region<Line>,
     /// `DIRECTORY`.
@@ -82,6 +84,7 @@ impl TableMemory {
             control: Region::heap(1, Control::default),
             links: Region::heap(links, Link::default),
             ports: Region::heap(MAX_PORTS as usize, Word::default),
+            devices: Region::heap(MAX_PORTS as usize, Word::default),
             pilots: Region::heap((2 * sizes.pilots / Line::LEN) as usize, || Line([0; 32])),
             directory: Region::heap(2 * sizes.directory as usize, || Slot::EMPTY),
             vips: Arc::new(Region::heap(sizes.services as usize, Vip::default)),

@@ -76,12 +76,13 @@ impl Sizes {
 
     /// Elements by name of map, for the loader.
     #[must_use]
-    pub fn by_map(&self) -> [(&'static str, u32); 19] {
+    pub fn by_map(&self) -> [(&'static str, u32); 20] {
         [
             ("CONTROL", 1),
             ("LINKS", MAX_LINKS),
             ("PORTS", MAX_PORTS),
             ("EGRESS", MAX_PORTS),
+            ("DEVICES", MAX_PORTS),
             ("WAYS", way::COUNT),
             ("PILOTS", 2 * self.pilots / Line::LEN),
             ("DIRECTORY", 2 * self.directory),

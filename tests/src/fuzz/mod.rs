@@ -19,6 +19,7 @@ pub mod host;
 pub mod incoming;
 pub mod input;
 pub mod oracle;
+mod returned;
 pub mod scene;
 pub mod seeds;
 pub mod seen;

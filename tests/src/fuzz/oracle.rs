@@ -10,7 +10,7 @@ use lb_userspace::core::config::model::Protocol;
 use lb_userspace::core::view::BackendState;
 use lb_userspace::tables::writer::Endpoint;
 
-use super::scene::{Backend, CONTROLLER, HOLDER, Hop, INTERFACES, Scene};
+use super::scene::{Backend, HOLDER, Hop, INTERFACES, Scene, is_controller};
 use super::seen::{self, Carries, Fragment, Message, Seen};
 
 /// What identifies the fragments of a packet.
@@ -65,9 +65,16 @@ impl Oracle {
         self.tampered = true;
     }
 
+    pub(super) fn is_tampered(&self) -> bool {
+        self.tampered
+    }
+
     /// Judges. A violation is a panic.
     pub fn judge(&mut self, scene: &Scene, passage: &Passage<'_>) {
         let Passage { came, exit, left, .. } = *passage;
+        if let Some(restored) = seen::restored(came) {
+            return self.judge_returned(scene, passage, &restored);
+        }
         let seen = seen::look(came);
         if let Some(seen) = &seen {
             self.must_be_balanced(scene, passage, seen);
@@ -151,7 +158,7 @@ impl Oracle {
         }
     }
 
-    fn forwarded(&mut self, scene: &Scene, passage: &Passage<'_>, seen: &Seen) {
+    pub(super) fn forwarded(&mut self, scene: &Scene, passage: &Passage<'_>, seen: &Seen) {
         let Passage { interface, came, exit, left } = *passage;
         assert_eq!(left.len(), came.len());
         assert_eq!(left[12..], came[12..], "more than the MACs is another");
@@ -199,7 +206,7 @@ impl Oracle {
 /// What becomes of a packet to a VIP that another host holds, which that one would serve or answer.
 fn elsewhere(scene: &Scene, passage: &Passage<'_>, seen: &Seen) -> Verdict {
     let way = scene.way_to_holder(seen.destination);
-    let directed = seen.macs[1] == CONTROLLER || way.is_some() && seen.macs[1] == HOLDER;
+    let directed = is_controller(&seen.macs[1]) || way.is_some() && seen.macs[1] == HOLDER;
     match way {
         _ if directed || passage.interface != INTERFACES[0].0 => Verdict::NotHeld,
         Some(0) => Verdict::PassedOn,
@@ -249,11 +256,11 @@ fn passed_on(scene: &Scene, passage: &Passage<'_>, seen: &Seen) {
 }
 
 /// Whether a frame is a VLAN device's to get, above the interface that it came in by.
-fn leaves_vlan(scene: &Scene, passage: &Passage<'_>) -> bool {
+pub(super) fn leaves_vlan(scene: &Scene, passage: &Passage<'_>) -> bool {
     scene.below_vlans() == Some(passage.interface) && seen::vlan(passage.came).is_some()
 }
 
-fn own_mac(interface: u32) -> Option<[u8; 6]> {
+pub(super) fn own_mac(interface: u32) -> Option<[u8; 6]> {
     INTERFACES.iter().find(|(index, ..)| *index == interface).map(|(.., mac)| *mac)
 }
 

@@ -46,6 +46,23 @@ const SERVICES: [(usize, u16, Protocol, bool); 10] = [
 
 /// Backends of a family, shared by its services.
 const BACKENDS: usize = 3;
+/// MAC of a backend's host behind a port.
+const fn host_mac(port: usize, number: u8) -> [u8; 6] {
+    [2, 0, 0, 1, port as u8, number]
+}
+
+/// MACs of all other controllers: backends run on some.
+fn controllers() -> impl Iterator<Item = [u8; 6]> {
+    let hosts = (0..INTERFACES.len()).flat_map(|port| (0..BACKENDS as u8).map(move |number| host_mac(port, number)));
+    hosts.chain([CONTROLLER])
+}
+
+/// Whether a MAC is that of another controller.
+#[must_use]
+pub fn is_controller(mac: &[u8]) -> bool {
+    controllers().any(|controller| controller == mac)
+}
+
 /// Slots of every selection table.
 const SLOTS: usize = 11;
 
@@ -169,7 +186,7 @@ impl Scene {
                 _ => return None,
             };
             let (local, way_out, number) = (choice & 4 != 0, usize::from(choice >> 4 & 1), number as u8);
-            let hop = Hop { mac: [2, 0, 0, 1, way_out as u8, number], port: way_out };
+            let hop = Hop { mac: host_mac(way_out, number), port: way_out };
             let address: IpAddr = if v6 {
                 Ipv6Addr::new(0xfc00, 0x201, 0, 0, 0, 0, 0, u16::from(number) + 1).into()
             } else {
@@ -202,7 +219,7 @@ impl Scene {
             speaker: None,
         });
         let services = self.services().map(|(endpoint, backends)| self.service_image(endpoint, &backends));
-        Image { services: services.collect(), vips: vips.collect(), controllers: [Mac(CONTROLLER)].into() }
+        Image { services: services.collect(), vips: vips.collect(), controllers: controllers().map(Mac).collect() }
     }
 
     fn service_image(&self, (vip, port, protocol): Endpoint, backends: &[Backend]) -> ServiceImage {

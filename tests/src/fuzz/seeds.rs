@@ -11,6 +11,8 @@ const SCENE: usize = 19;
 /// Those that say who holds the IPv4 and the IPv6 VIPs.
 const FOURS: usize = 1;
 const SIXES: usize = 2;
+/// The one that says what the third IPv4 backend is.
+const THIRD_BACKEND: usize = 5;
 /// What a client's frames come from.
 const ROUTER: [u8; 6] = [2, 0, 0, 9, 0, 1];
 /// The one of what stays as it is, and its bit for a VLAN device above the first interface.
@@ -62,6 +64,20 @@ pub fn incoming() -> Vec<Vec<u8>> {
             }
         }
         seeds.push(seed);
+    }
+    // SYNs that are handed back by each backend's host and by strangers, one after the other; the third backend may be on this host.
+    for state in [0x00, 0x10, 0x04] {
+        for table in [0, 1, 2] {
+            let mut seed = scene(0, table);
+            seed[THIRD_BACKEND] = state;
+            for frame in [tcp(0x02), later(), tcp(0x10)] {
+                for from in [[2, 0, 0, 1, 0, 0], [2, 0, 0, 1, 0, 1], [2, 0, 0, 1, 0, 2], CONTROLLER, ROUTER] {
+                    put(&mut seed, RAW, &frame);
+                    put(&mut seed, RAW, &returned(&frame, from));
+                }
+            }
+            seeds.push(seed);
+        }
     }
     // The first IPv6 VIP is asked for, held and not held.
     for held in [0, 1] {
@@ -163,6 +179,11 @@ fn ipv4(protocol: u8, fragment: [u8; 2], payload: &[u8]) -> Vec<u8> {
     frame.extend([64, protocol, 0, 0, 198, 51, 100, 1, 10, 200, 5, 1]);
     frame.extend(payload);
     frame
+}
+
+/// A frame as it is handed back.
+fn returned(frame: &[u8], from: [u8; 6]) -> Vec<u8> {
+    [&frame[..6], &from, &[0x88, 0xb5], &frame[14..]].concat()
 }
 
 /// The same with a tag.

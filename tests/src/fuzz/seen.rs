@@ -125,6 +125,20 @@ pub fn vlan(frame: &[u8]) -> Option<u16> {
     Some(tag.vlan_identifier().value()).filter(|vlan| *vlan != 0)
 }
 
+/// A frame that says to be handed back, as it was before.
+#[must_use]
+pub fn restored(frame: &[u8]) -> Option<Vec<u8>> {
+    let (_, kind, l3) = link(frame)?;
+    let before = match kind.0 {
+        0x88b5 => EtherType::IPV4,
+        0x88b6 => EtherType::IPV6,
+        _ => return None,
+    };
+    let mut restored = frame.to_vec();
+    restored[l3 - 2..l3].copy_from_slice(&before.0.to_be_bytes());
+    Some(restored)
+}
+
 /// Looks at a frame; `None` if it is no IP packet that a service could have anything to do with.
 #[must_use]
 pub fn look(frame: &[u8]) -> Option<Seen> {

@@ -7,6 +7,7 @@ mod idle;
 mod on_down;
 mod orders;
 mod quorum;
+mod second_chance;
 mod sick_web;
 mod slow_start;
 mod writer;

@@ -5,6 +5,7 @@ mod v6;
 
 use crate::net::bytes::{Header, Packet};
 use crate::net::checksum::Sum;
+use crate::net::ethernet;
 use crate::net::forget::forget;
 use crate::wire::address::Address;
 use crate::wire::control::Control;
@@ -36,6 +37,13 @@ pub struct Ip {
 }
 
 impl Ip {
+    /// Where the frame says what it carries: right in front of the packet.
+    #[inline(always)]
+    #[must_use]
+    pub const fn ethertype(&self) -> u32 {
+        (self.l3 - ethernet::TYPE_LEN) & (LIMIT - 1)
+    }
+
     /// Where the paths through the headers meet, see [`forget`].
     #[inline(always)]
     fn met(self, noise: u32) -> Self {
@@ -83,6 +91,10 @@ pub trait Family {
     /// A set of its flow table.
     type Set: FlowSet + core::fmt::Debug;
 
+    /// EtherType of its packets, as it lies in memory.
+    const ETHERTYPE: u16;
+    /// EtherType of its packets that are handed back, as it lies in memory.
+    const RETURNED: u16;
     /// Length of the fixed header.
     const LEN: u32;
     /// Protocol number of its control messages.

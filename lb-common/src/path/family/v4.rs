@@ -2,6 +2,7 @@
 
 use crate::net::bytes::{Be16, Be32, Packet};
 use crate::net::checksum::Sum;
+use crate::net::ethernet;
 use crate::net::ipv4::{self, Ipv4};
 use crate::path::tables::Tables;
 use crate::path::verdict::Verdict;
@@ -19,6 +20,8 @@ impl Family for V4 {
     type Header = Ipv4;
     type Set = Set4;
 
+    const ETHERTYPE: u16 = ethernet::IPV4;
+    const RETURNED: u16 = ethernet::RETURNED4;
     const LEN: u32 = ipv4::LEN;
     const ICMP: u8 = ipv4::ICMP;
     const ECHO_REQUEST: u8 = 8;

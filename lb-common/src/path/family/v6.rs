@@ -2,6 +2,7 @@
 
 use crate::net::bytes::{Be16, Packet};
 use crate::net::checksum::Sum;
+use crate::net::ethernet;
 use crate::net::ipv4;
 use crate::net::ipv6::{self, Address6, Extension, FragmentHeader, Ipv6};
 use crate::path::neighbour;
@@ -24,6 +25,8 @@ impl Family for V6 {
     type Header = Ipv6;
     type Set = Set6;
 
+    const ETHERTYPE: u16 = ethernet::IPV6;
+    const RETURNED: u16 = ethernet::RETURNED6;
     const LEN: u32 = ipv6::LEN;
     const ICMP: u8 = 58;
     const ECHO_REQUEST: u8 = 128;

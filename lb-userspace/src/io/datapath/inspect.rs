@@ -23,12 +23,13 @@ use crate::tables::memory::TableMemory;
 use crate::tables::writer::Names;
 
 /// Every map and what it is for.
-const PURPOSES: [(&str, &str); 19] = [
+const PURPOSES: [(&str, &str); 20] = [
     ("CONTROL", "sizes, and which generation of the directory is in force"),
     ("LINKS", "interfaces with programs attached: MAC, port and own address"),
     ("PORTS", "interfaces that packets may leave by: MAC"),
     ("EGRESS", "the same for the kernel: interface index"),
-    ("WAYS", "programs of the long way: pivot_long4, pivot_long6"),
+    ("DEVICES", "the same for TC: interface index"),
+    ("WAYS", "programs of the long way: pivot_long4, pivot_long6, pivot_returned"),
     ("PILOTS", "directory: pilots of the perfect hash"),
     ("DIRECTORY", "directory: (VIP, port, protocol) to service, exactly"),
     ("VIPS", "whether this host answers for a VIP, and where its packets are passed on to if not"),
@@ -100,6 +101,7 @@ pub fn dump(datapath: &Datapath, name: &str, limit: usize) -> Result<Vec<MapEntr
         "MAGLEV" => Box::new(view.maglev()),
         "BACKENDS" => Box::new(view.backends()),
         "PORTS" => Box::new(view.ports()),
+        "DEVICES" => Box::new(view.devices()),
         "FLOWS4" => Box::new(flows::v4(memory).map(move |flow| view.flow(flow))),
         "FLOWS6" => Box::new(flows::v6(memory).map(move |flow| view.flow(flow))),
         "PACES" => Box::new(view.paces()),
@@ -158,6 +160,11 @@ impl<'a> View<'a> {
             .enumerate()
             .filter(|(_, port)| port.get() != 0)
             .map(|(number, port)| entry(&number.to_string(), json!({"mac": mac(Port::unpack(port.get()).mac48)})))
+    }
+
+    fn devices(self) -> impl Iterator<Item = MapEntry> + 'a {
+        let devices = self.memory.devices.iter().enumerate().filter(|(_, device)| device.get() != 0);
+        devices.map(|(number, device)| entry(&number.to_string(), json!({"index": device.get()})))
     }
 
     fn paces(self) -> impl Iterator<Item = MapEntry> + 'a {

@@ -211,6 +211,7 @@ fn map_tables(programs: &mut Ebpf, sizes: &Sizes) -> Result<TableMemory, LoadErr
         control: region(programs, sizes, "CONTROL")?,
         links: region(programs, sizes, "LINKS")?,
         ports: region(programs, sizes, "PORTS")?,
+        devices: region(programs, sizes, "DEVICES")?,
         pilots: region(programs, sizes, "PILOTS")?,
         directory: region(programs, sizes, "DIRECTORY")?,
         vips: Arc::new(region(programs, sizes, "VIPS")?),

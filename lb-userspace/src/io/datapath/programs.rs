@@ -26,9 +26,9 @@ impl Buffers {
 
     /// The programs that are loaded.
     #[must_use]
-    pub const fn programs(self) -> [&'static str; 6] {
-        let [(long4, _), (long6, _)] = self.long_ways();
-        [self.director(), long4, long6, STEER, EGRESS, LISTEN]
+    pub const fn programs(self) -> [&'static str; 7] {
+        let [(long4, _), (long6, _), (returned, _)] = self.long_ways();
+        [self.director(), long4, long6, returned, STEER, EGRESS, LISTEN]
     }
 
     /// The one of them that is attached to XDP.
@@ -42,10 +42,14 @@ impl Buffers {
 
     /// Programs of the long way and their places in `WAYS`.
     #[must_use]
-    pub const fn long_ways(self) -> [(&'static str, u32); 2] {
+    pub const fn long_ways(self) -> [(&'static str, u32); 3] {
         match self {
-            Self::Many => [("pivot_long4", way::LONG4), ("pivot_long6", way::LONG6)],
-            Self::One => [("pivot_long4_one", way::LONG4), ("pivot_long6_one", way::LONG6)],
+            Self::Many => [("pivot_long4", way::LONG4), ("pivot_long6", way::LONG6), ("pivot_returned", way::RETURNED)],
+            Self::One => [
+                ("pivot_long4_one", way::LONG4),
+                ("pivot_long6_one", way::LONG6),
+                ("pivot_returned_one", way::RETURNED),
+            ],
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lb_common::net::hash;
 use lb_common::path::affinity::Client;
+use lb_common::path::choices;
 use lb_common::path::family::{Family, V4, V6};
 use lb_common::path::flow::{Flow, Moment};
 use lb_common::path::run::Exit;
@@ -92,11 +93,13 @@ impl<'a> Stages<'a> {
         if !self.holds(before, &slot) {
             return;
         }
-        if let Some(service) = before.service(slot.service) {
-            self.flow::<F>(before, control, &slot, service, destination);
-        }
+        let Some(service) = before.service(slot.service) else { return };
+        let hash = self.flow::<F>(before, control, &slot, service, destination);
         if let Some(index) = self.after.given() {
             self.backend(index);
+            if let Some(hash) = hash.filter(|_| self.question.protocol == Protocol::Tcp) {
+                self.second_chance(before, service, hash, index);
+            }
         }
     }
 
@@ -139,6 +142,7 @@ impl<'a> Stages<'a> {
         before.vip(slot.vip).is_some_and(|vip| vip.held(self.place.now))
     }
 
+    /// The hash by which the flow's backend is chosen.
     fn flow<F: Family>(
         &mut self,
         before: &Scratch<'_>,
@@ -146,10 +150,10 @@ impl<'a> Stages<'a> {
         slot: &Slot,
         service: &Service,
         destination: u64,
-    ) {
+    ) -> Option<u64> {
         let (client, port) = (Address::from(self.question.source.ip()), self.question.source.port().to_be());
         let now = Moment::of(self.place.now).ticks;
-        let Ok(flow) = Flow::<F>::of(before, control, client, port, slot.service, destination) else { return };
+        let flow = Flow::<F>::of(before, control, client, port, slot.service, destination).ok()?;
         let entry = flow.place.find(before, control).ok().flatten().and_then(|cell| flow.place.entry(cell, now));
         let chosen = self.after.counted().chosen.get() > 0;
         let kept = entry.map(|entry| self.entry(entry));
@@ -176,9 +180,20 @@ impl<'a> Stages<'a> {
             self.say("affinity", says);
         }
         let untouched = entry.is_some() && !chosen && self.exit.verdict != Verdict::ResetBackendDown;
+        let hash = client.map_or_else(|| flow.place.hash(), |client| client.hash);
         if !untouched && !sticks && self.exit.verdict != Verdict::ResetBackendDown {
-            self.select(before, service, client.map_or_else(|| flow.place.hash(), |client| client.hash));
+            self.select(before, service, hash);
         }
+        Some(hash)
+    }
+
+    /// What becomes of a SYN to which nothing listens there.
+    fn second_chance(&mut self, before: &Scratch<'_>, service: &Service, hash: u64, refused: u16) {
+        let says = match choices::next(before, service, hash, refused) {
+            Ok(next) => format!("a SYN to which nothing listens there goes to {}", self.backend_name(next.backend)),
+            Err(_) => "a SYN to which nothing listens there is refused: no other backend is left".to_owned(),
+        };
+        self.say("then", says);
     }
 
     /// What the flow table does about a flow that is not in it.

@@ -155,6 +155,7 @@ fn a_new_flow_is_followed_from_its_service_to_the_mac_it_leaves_for() {
     assert_eq!(said(&view, "flow"), "not known");
     assert!(said(&view, "select").ends_with("of 251: web/c1"), "{}", said(&view, "select"));
     assert_eq!(said(&view, "backend"), "web/c1 at 10.0.0.1:8080, up, by eth0 to 02:00:00:00:01:01");
+    assert_eq!(said(&view, "then"), "a SYN to which nothing listens there is refused: no other backend is left");
     assert_eq!(said(&view, "verdict"), "tx-forwarded: out of eth0");
     let leaves = view.leaves.unwrap();
     assert_eq!((leaves.source.as_str(), leaves.destination.as_str()), ("02:00:00:00:00:01", "02:00:00:00:01:01"));
@@ -239,4 +240,15 @@ fn a_local_backend_is_the_agents() {
     let view = ask(&writer, &question(CLIENT, "10.0.0.100:80", None));
     assert_eq!(said(&view, "agent"), "connections that open here go to the socket of web/c1 at 10.0.0.1:8080");
     assert_eq!(said(&view, "verdict"), "pass-local-backend: up the stack of this host");
+}
+
+#[test]
+fn a_flow_is_told_the_backend_that_has_it_if_nobody_takes_it() {
+    let mut writer = writer(vec![]);
+    let mut image = image(vec![backend(1, Up, "eth0"), backend(2, Up, "eth0")]);
+    image.services[0].table = [0, 1].repeat(100).into();
+    writer.apply(&image).unwrap();
+    let view = ask(&writer, &question(CLIENT, "10.0.0.100:80", None));
+    let other = if view.backend.as_deref() == Some("web/c1") { "web/c2" } else { "web/c1" };
+    assert_eq!(said(&view, "then"), format!("a SYN to which nothing listens there goes to {other}"));
 }

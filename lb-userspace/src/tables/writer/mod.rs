@@ -167,6 +167,9 @@ impl Writer {
         if let Some(record) = self.memory.ports.get(usize::from(number)) {
             record.set(port);
         }
+        if let Some(device) = self.memory.devices.get(usize::from(number)) {
+            device.set(u64::from(index));
+        }
         if let Some(link) = self.memory.links.get(index as usize) {
             let vlans = if itself(link) { link.port.get() & VLANS } else { 0 };
             link.address.set(address);

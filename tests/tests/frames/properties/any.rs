@@ -125,9 +125,21 @@ fn whole() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         12 => (sent_by(message()), shape()).prop_map(|(segment, shape)| Frame::from(shaped(segment, &shape)).bytes),
         2 => (sent_by(error()), shape()).prop_map(|(segment, shape)| Frame::from(shaped(segment, &shape)).bytes),
+        2 => (returned(), shape()).prop_map(|(segment, shape)| Frame::from(shaped(segment, &shape)).bytes),
         2 => discovery().prop_map(|segment| Frame::from(segment).bytes),
         1 => arp().prop_map(|arp| Frame::from(arp).bytes),
     ]
+}
+
+/// A packet that the host of a backend hands back, mostly a SYN.
+fn returned() -> impl Strategy<Value = Segment> {
+    (message(), select(BACKENDS.to_vec()), prop_oneof![9 => Just(true), 1 => Just(false)]).prop_map(
+        |(segment, backend, syn)| {
+            let at = segment.service();
+            let segment = if syn { Net::of(at.ip()).syn().from(segment.client()).to(at) } else { segment };
+            segment.returned_by(backend)
+        },
+    )
 }
 
 /// A packet from a client's router, or from another controller.

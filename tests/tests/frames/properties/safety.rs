@@ -10,6 +10,7 @@ use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::TestCaseError;
 
 use super::any::{frame, scene, seeded, sent};
+use crate::frames::rig::net::BOTH;
 use crate::frames::rig::observed::Observed;
 use crate::frames::rig::scene::{BEYOND_MAC, DIRECTOR_MAC, HERE, HOLDER_MAC, OWN_MAC, Scene};
 use crate::frames::rig::side::{Hook, Host, Side, TABLES};
@@ -27,10 +28,14 @@ proptest! {
             let before = Observed::of(host.writer());
             let outcome = host.run(Hook::Incoming, &frame, NOW);
             prop_assert_eq!(counted(&before, &Observed::of(host.writer())), 1, "every frame has one verdict");
+            // What is handed back leaves, or goes up, as what it was before.
+            let restored = restored(&frame);
+            let came = restored.as_ref().unwrap_or(&frame);
             match outcome.action {
-                Action::Transmit => judge(&scene, &frame, &outcome.bytes)?,
-                Action::Redirect => forwarded(&scene, &frame, &outcome.bytes, BEYOND_MAC.0)?,
-                Action::Pass | Action::Drop => prop_assert_eq!(&outcome.bytes, &frame),
+                Action::Transmit => judge(&scene, came, &outcome.bytes)?,
+                Action::Redirect => forwarded(&scene, came, &outcome.bytes, BEYOND_MAC.0)?,
+                Action::Pass => prop_assert!(outcome.bytes == frame || outcome.bytes == *came),
+                Action::Drop => prop_assert_eq!(&outcome.bytes, &frame),
                 Action::Abort => prop_assert!(false, "a table is torn"),
             }
         }
@@ -64,6 +69,15 @@ fn tags(frame: &[u8]) -> usize {
         (true, false) => 1,
         (true, true) => 2,
     }
+}
+
+/// What a frame was that says to be handed back.
+fn restored(frame: &[u8]) -> Option<Vec<u8>> {
+    let at = 12 + 4 * tags(frame);
+    let on = BOTH.into_iter().find(|on| frame.get(at..at + 2) == Some(&on.returned().to_be_bytes()[..]))?;
+    let mut restored = frame.to_vec();
+    restored[at..at + 2].copy_from_slice(&on.ethertype().to_be_bytes());
+    Some(restored)
 }
 
 /// A frame that left as it came, or as an answer.

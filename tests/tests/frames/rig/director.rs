@@ -1,6 +1,8 @@
 //! The host under test, twice: every frame and every change of the tables goes through the real program in the kernel
 //! and through the host build of the same path, and both must do what the case expects.
 
+use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 use lb_common::wire::flow::{Stage, Ticks};
@@ -67,6 +69,12 @@ impl Director {
         self.meets(Hook::Outgoing, &frame.into(), &expect);
     }
 
+    /// A frame goes up this host's stack, where nothing listens: for a thread that is [`alone`].
+    #[track_caller]
+    pub(crate) fn finds_no_listener_for(&mut self, frame: impl Into<Frame>, expect: Expect) {
+        self.meets(Hook::Steering, &frame.into(), &expect);
+    }
+
     /// So much time goes by for all that is remembered.
     pub(crate) fn waits(&mut self, time: Duration) {
         let ticks = self.time.clock().ticks(time);
@@ -95,6 +103,13 @@ impl Director {
         for (side, entry) in self.entries(&flow_of(&reading)) {
             assert_eq!(entry.and_then(|entry| entry.backend), expected, "{side}: what {reading:?} was given");
         }
+    }
+
+    /// The backend that a packet's flow was given.
+    pub(crate) fn given(&self, frame: impl Into<Frame>) -> Option<SocketAddr> {
+        let reading = frame.into().reading.expect("an IP packet");
+        let [(_, entry), _] = self.entries(&flow_of(&reading));
+        entry?.backend
     }
 
     /// How far a packet's flow has come, and for how long it is remembered.
@@ -200,7 +215,32 @@ fn leaves(frame: &Frame, expect: &Expect) -> Vec<u8> {
         Leaves::Beyond(backend) => [&mac_of(backend).0, &BEYOND_MAC.0, &frame.bytes[12..]].concat(),
         Leaves::ToHolder => [&HOLDER_MAC.0, &OWN_MAC.0, &frame.bytes[12..]].concat(),
         Leaves::ToHolderBeyond => [&HOLDER_MAC.0, &BEYOND_MAC.0, &frame.bytes[12..]].concat(),
+        Leaves::Restored => restored(frame),
+        Leaves::Again(backend) => [&mac_of(backend).0, &OWN_MAC.0, &restored(frame)[12..]].concat(),
+        Leaves::AgainBeyond(backend) => [&mac_of(backend).0, &BEYOND_MAC.0, &restored(frame)[12..]].concat(),
+        Leaves::HandedBack => {
+            let mut bytes = frame.bytes.clone();
+            bytes[typed(frame)].copy_from_slice(&net(frame).returned().to_be_bytes());
+            [&frame.bytes[6..12], &frame.bytes[..6], &bytes[12..]].concat()
+        }
         Leaves::Reset { sequence, acknowledgment } => answer::reset(frame, *sequence, *acknowledgment),
         Leaves::Unreachable => answer::unreachable(frame),
     }
+}
+
+/// A frame that was handed back, as it was before.
+fn restored(frame: &Frame) -> Vec<u8> {
+    let mut bytes = frame.bytes.clone();
+    bytes[typed(frame)].copy_from_slice(&net(frame).ethertype().to_be_bytes());
+    bytes
+}
+
+/// Where a frame says what it carries.
+fn typed(frame: &Frame) -> Range<usize> {
+    let l3 = frame.reading.as_ref().expect("an IP packet").l3;
+    l3 - 2..l3
+}
+
+fn net(frame: &Frame) -> Net {
+    Net::of(frame.reading.as_ref().expect("an IP packet").service.ip())
 }

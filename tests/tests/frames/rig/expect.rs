@@ -23,6 +23,8 @@ pub(crate) struct Expect {
     pub(crate) chosen: bool,
     /// What becomes of the new flow in the flow table.
     pub(crate) fate: Fate,
+    /// The backend that its flow is given instead of another one.
+    pub(crate) instead: Option<&'static str>,
 }
 
 /// What the frame looks like afterwards.
@@ -38,6 +40,14 @@ pub(crate) enum Leaves {
     ToHolder,
     /// The same from this host's MAC on the other interface.
     ToHolderBeyond,
+    /// As IP again, which it was handed back as something else, the rest as it came.
+    Restored,
+    /// The same from this host's MAC to that of this backend.
+    Again(&'static str),
+    /// The same from this host's MAC on the other interface.
+    AgainBeyond(&'static str),
+    /// Back to who sent it, as something else than IP.
+    HandedBack,
     /// As the reset that answers it.
     Reset { sequence: u32, acknowledgment: Option<u32> },
     /// As the ICMP port unreachable that answers it.
@@ -109,6 +119,34 @@ pub(crate) fn local_to(backend: &'static str) -> Expect {
     balanced(Action::Pass, Verdict::Local, Some(backend))
 }
 
+/// Nobody took it where it was sent; goes to another backend, which its flow is given.
+pub(crate) fn second_to(backend: &'static str) -> Expect {
+    let leaves = Leaves::Again(backend);
+    Expect { leaves, instead: Some(backend), ..unchanged(Action::Transmit, Some(Verdict::SecondChoice)) }
+}
+
+/// The same to a backend behind the other interface.
+pub(crate) fn second_beyond_to(backend: &'static str) -> Expect {
+    let (leaves, verdict) = (Leaves::AgainBeyond(backend), Verdict::SecondChoiceBeyond);
+    Expect { leaves, instead: Some(backend), ..unchanged(Action::Redirect, Some(verdict)) }
+}
+
+/// The same to a backend on this host.
+pub(crate) fn second_local_to(backend: &'static str) -> Expect {
+    let (leaves, verdict) = (Leaves::Restored, Verdict::SecondChoiceLocal);
+    Expect { leaves, instead: Some(backend), ..unchanged(Action::Pass, Some(verdict)) }
+}
+
+/// The same after all of them: this host's stack refuses it.
+pub(crate) fn no_choice_left() -> Expect {
+    Expect { leaves: Leaves::Restored, ..unchanged(Action::Pass, Some(Verdict::NoChoiceLeft)) }
+}
+
+/// Nobody takes it on this host: back to who sent it.
+pub(crate) fn handed_back() -> Expect {
+    Expect { leaves: Leaves::HandedBack, ..unchanged(Action::Redirect, Some(Verdict::HandedBack)) }
+}
+
 /// Would go to a backend whose MAC is not known.
 pub(crate) fn stuck_before(backend: &'static str) -> Expect {
     balanced(Action::Drop, Verdict::Unresolved, Some(backend))
@@ -148,6 +186,16 @@ pub(crate) fn unreachable() -> Expect {
 }
 
 impl Expect {
+    /// Seen where frames that leave by one interface cannot be told from those that leave by another.
+    pub(crate) fn at_tc(self) -> Self {
+        Self { action: Action::Redirect, ..self }
+    }
+
+    /// Its flow has that backend already.
+    pub(crate) fn already(self) -> Self {
+        Self { instead: None, ..self }
+    }
+
     /// The flow was in no table, or could not stay where it was: a backend is chosen.
     pub(crate) fn chosen(self) -> Self {
         Self { chosen: true, ..self }
@@ -189,5 +237,6 @@ fn unchanged(action: Action, verdict: Option<Verdict>) -> Expect {
         of_service: None,
         chosen: false,
         fate: Fate::Kept,
+        instead: None,
     }
 }

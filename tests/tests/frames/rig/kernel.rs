@@ -15,7 +15,7 @@ use aya::programs::Program;
 use lb_common::path::verdict::Action;
 use lb_userspace::core::config::model::TableSizes;
 use lb_userspace::io::datapath::load::{self, Loaded};
-use lb_userspace::io::datapath::programs::{Buffers, EGRESS};
+use lb_userspace::io::datapath::programs::{Buffers, EGRESS, STEER};
 use lb_userspace::tables::clock::Clock;
 use lb_userspace::tables::memory::{Flows, TableMemory};
 use lb_userspace::tables::region::Region;
@@ -75,6 +75,7 @@ impl Kernel {
         let name = match hook {
             Hook::Incoming => programs.buffers.director(),
             Hook::Outgoing => EGRESS,
+            Hook::Steering => STEER,
         };
         programs.object.program(name).unwrap_or_else(|| panic!("{name} is not in the object"))
     }
@@ -141,6 +142,7 @@ impl Programs {
             control: self.copy_of("CONTROL", &empty.control),
             links: self.copy_of("LINKS", &empty.links),
             ports: self.copy_of("PORTS", &empty.ports),
+            devices: self.copy_of("DEVICES", &empty.devices),
             pilots: self.copy_of("PILOTS", &empty.pilots),
             directory: self.copy_of("DIRECTORY", &empty.directory),
             vips: Arc::new(self.copy_of("VIPS", &empty.vips)),
@@ -214,6 +216,13 @@ pub(crate) fn stay_on_this_cpu() {
     assert_eq!(result, 0, "sched_setaffinity: {}", io::Error::last_os_error());
 }
 
+/// Takes the calling thread to a network namespace of its own, in which nothing listens.
+pub(crate) fn alone() {
+    // SAFETY: one flag, which concerns this thread alone.
+    let result = unsafe { libc::unshare(libc::CLONE_NEWNET) };
+    assert_eq!(result, 0, "unshare: {}", io::Error::last_os_error());
+}
+
 /// What a program's return code means at its hook.
 fn action(hook: Hook, code: u32) -> Action {
     match (hook, code) {
@@ -224,8 +233,10 @@ fn action(hook: Hook, code: u32) -> Action {
         (Hook::Incoming, 3) => Action::Transmit,
         (Hook::Incoming, 4) => Action::Redirect,
         // TC_ACT_UNSPEC, which leaves the frame to whoever comes next, and TC_ACT_SHOT.
-        (Hook::Outgoing, u32::MAX) => Action::Pass,
+        (Hook::Outgoing | Hook::Steering, u32::MAX) => Action::Pass,
         (Hook::Outgoing, 2) => Action::Drop,
+        // TC_ACT_REDIRECT.
+        (Hook::Steering, 7) => Action::Redirect,
         _ => panic!("the program of {hook:?} returned {code}"),
     }
 }

@@ -55,6 +55,9 @@ impl World<'_> {
         if let Some(verdict) = expect.verdict {
             *seen.verdicts.entry(verdict.name()).or_default() += 1;
         }
+        if let Some(backend) = expect.instead {
+            self.give_instead(seen, frame.reading.as_ref().expect("a SYN"), backend);
+        }
         if !expect.balanced && expect.backend.is_none() {
             return;
         }
@@ -80,6 +83,16 @@ impl World<'_> {
             let entry = Remembered { backend, stage: Stage::New, until: self.after(FRAGMENTS) };
             seen.flows.insert(fragments_of(reading, piece), entry);
         }
+    }
+
+    /// A SYN is sent to another backend, which its flow is given.
+    fn give_instead(&self, seen: &mut Observed, reading: &Reading, backend: &str) {
+        let bound = bound(Net::of(reading.service.ip()), backend);
+        let [_, _, flows, _] = seen.backends.entry((reading.service_name(), bound)).or_default();
+        *flows += 1;
+        let entry = Remembered { backend: Some(bound), stage: Stage::New, until: self.after(NEW) };
+        seen.flows.insert(flow_of(reading), entry);
+        self.keep_client(seen, reading, Some(bound));
     }
 
     fn count(&self, seen: &mut Observed, reading: &Reading, bytes: u64, expect: &Expect) {

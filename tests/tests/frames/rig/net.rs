@@ -81,6 +81,22 @@ impl Net {
         SocketAddr::new(self.other_vip(), port)
     }
 
+    /// EtherType of its packets.
+    pub(crate) const fn ethertype(self) -> u16 {
+        match self {
+            Self::V4 => 0x0800,
+            Self::V6 => 0x86dd,
+        }
+    }
+
+    /// EtherType of its packets that are handed back.
+    pub(crate) const fn returned(self) -> u16 {
+        match self {
+            Self::V4 => 0x88b5,
+            Self::V6 => 0x88b6,
+        }
+    }
+
     /// Length of an IP header without options or extensions.
     pub(crate) const fn header(self) -> usize {
         match self {

@@ -277,10 +277,11 @@ impl Scene {
             },
             speaker: None,
         };
+        let backends = self.services.iter().flat_map(|service| &service.backends);
         Image {
             vips: self.vips.iter().map(vip).collect(),
             services: self.services.iter().map(Service::image).collect(),
-            controllers: [DIRECTOR_MAC].into(),
+            controllers: backends.map(|backend| mac_of(backend.name)).chain([DIRECTOR_MAC]).collect(),
         }
     }
 }

@@ -12,7 +12,7 @@ use lb_userspace::core::event::Mac;
 
 use super::net::Net;
 use super::reading::{Frame, Piece, Reading};
-use super::scene::{DIRECTOR_MAC, OWN_MAC};
+use super::scene::{DIRECTOR_MAC, OWN_MAC, mac_of};
 
 /// MAC of the router that clients' packets come from.
 pub(crate) const ROUTER_MAC: Mac = Mac([2, 0, 0, 9, 0, 1]);
@@ -142,6 +142,16 @@ impl Segment {
         Net::of(self.service.ip())
     }
 
+    /// Who sends it.
+    pub(crate) fn client(&self) -> SocketAddr {
+        self.client
+    }
+
+    /// To whom.
+    pub(crate) fn service(&self) -> SocketAddr {
+        self.service
+    }
+
     /// From another client.
     pub(crate) fn from(self, client: impl Into<SocketAddr>) -> Self {
         Self { client: client.into(), ..self }
@@ -190,6 +200,17 @@ impl Segment {
     /// From another controller, as a director sends it.
     pub(crate) fn directed(self) -> Self {
         self.by_mac(DIRECTOR_MAC.0)
+    }
+
+    /// From the host of a backend, which hands it back.
+    pub(crate) fn returned_by(self, backend: &str) -> Self {
+        self.by_mac(mac_of(backend).0).returned()
+    }
+
+    /// As something else than IP: handed back.
+    pub(crate) fn returned(mut self) -> Self {
+        self.ethernet.ether_type = EtherType(self.net().returned());
+        self
     }
 
     /// In a VLAN: behind the tags that are there, one more of this identifier and VLAN.

@@ -3,7 +3,9 @@
 
 use lb_common::host::Frame;
 use lb_common::path::run::{self, Exit};
+use lb_common::path::tables::Tables as _;
 use lb_common::path::verdict::{Action, Verdict};
+use lb_common::path::{second_chance, steer};
 use lb_common::wire::flow::Set;
 use lb_common::wire::pace::Limits;
 use lb_userspace::core::config::model::TableSizes;
@@ -27,6 +29,8 @@ pub(crate) enum Hook {
     Incoming,
     /// This host is about to send a frame: TC egress.
     Outgoing,
+    /// A frame that came in goes up the stack, of a namespace without sockets: TC ingress.
+    Steering,
 }
 
 /// What became of a frame.
@@ -130,8 +134,28 @@ impl Side for Host {
         let mut frame = Frame(frame.to_vec());
         let memory = self.writer.memory();
         memory.now.set(now);
-        let action = run::run_outgoing(&mut frame, memory, LOOPBACK).map_or(Action::Pass, Verdict::action);
+        let action = if hook == Hook::Steering {
+            steered(&mut frame, memory)
+        } else {
+            run::run_outgoing(&mut frame, memory, LOOPBACK).map_or(Action::Pass, Verdict::action)
+        };
         Outcome { action, bytes: frame.0 }
+    }
+}
+
+/// What the program at TC ingress does where nothing listens.
+fn steered(frame: &mut Frame, memory: &TableMemory) -> Action {
+    if steer::target(frame, memory).is_none() {
+        return Action::Pass;
+    }
+    // There, leaving by one interface is like leaving by another.
+    match second_chance::untaken(frame, memory, LOOPBACK).map(|exit| exit.verdict.action()) {
+        Some(Action::Transmit | Action::Redirect) => Action::Redirect,
+        Some(other) => other,
+        None => {
+            memory.count(0, Verdict::SteerNoListener);
+            Action::Pass
+        }
     }
 }
 

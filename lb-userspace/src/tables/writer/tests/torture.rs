@@ -58,6 +58,7 @@ impl Files {
             control: self.region("CONTROL"),
             links: self.region("LINKS"),
             ports: self.region("PORTS"),
+            devices: self.region("DEVICES"),
             pilots: self.region("PILOTS"),
             directory: self.region("DIRECTORY"),
             vips: Arc::new(self.region("VIPS")),

@@ -264,7 +264,14 @@ mod tests {
 
     fn report(processor: f64, memory_mb: f64, late_p99_ms: Option<u64>) -> Report {
         let cost = |name| Cost { name, processor, kernel: 1.0, memory_mb, mapped_mb: 90.0 };
-        Report { backends: 3000, seconds: 20, pivot: cost("pivot"), haproxy: cost("haproxy"), made: 60_000, late_p99_ms }
+        Report {
+            backends: 3000,
+            seconds: 20,
+            pivot: cost("pivot"),
+            haproxy: cost("haproxy"),
+            made: 60_000,
+            late_p99_ms,
+        }
     }
 
     #[test]

@@ -3,5 +3,6 @@
 
 mod drain;
 mod fallen;
+mod hosts;
 mod idle;
 mod on_down;

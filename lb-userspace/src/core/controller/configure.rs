@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use super::footprint::Footprint;
 use super::pool::{Deals, Member, Pool};
+use super::silence::Silence;
 use super::subject::{Identity, Subjects};
 use super::succession::{Origin, Succession};
 use super::{AdoptedBackend, Controller, Slot};
@@ -35,6 +36,7 @@ impl Controller {
             commands.push(Command::Log { level: Level::Warn, message: self.stranger() });
         }
         commands.extend(changes);
+        commands.extend(self.ask_again(now));
         commands
     }
 
@@ -51,6 +53,7 @@ impl Controller {
         self.pools.clear();
         self.index.clear();
         self.subjects = Subjects::default();
+        self.silence = Silence::default();
         commands
     }
 

@@ -17,6 +17,7 @@ mod footprint;
 mod image;
 mod pool;
 mod probing;
+mod silence;
 mod subject;
 mod succession;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use super::view::BackendState;
 use elected::Elected;
 use footprint::Footprint;
 use pool::Pool;
+use silence::Silence;
 use subject::Subjects;
 
 pub use drain::DrainError;
@@ -76,6 +78,8 @@ pub struct Controller {
     /// What is checked.
     subjects: Subjects,
     last_probe: u64,
+    /// Hosts that are not heard any more.
+    silence: Silence,
     /// Who holds each group of VIPs, as the election said last.
     elected: BTreeMap<String, Elected>,
     /// Next hops as last seen.
@@ -108,6 +112,7 @@ impl Controller {
             index: BTreeMap::new(),
             subjects: Subjects::default(),
             last_probe: 0,
+            silence: Silence::default(),
             elected: BTreeMap::new(),
             footprint: Footprint::default(),
             image: None,
@@ -128,6 +133,8 @@ impl Controller {
             Event::ProbeEnded { id, outcome } => self.probe_ended(id, outcome, now),
             Event::Neighbour { address, next_hop } => self.neighbour(address, next_hop),
             Event::Elected { group, role, holder } => self.take_in(group, Elected { role, holder }),
+            Event::HostSilent(silent) => self.host_silent(silent, now),
+            Event::HostHeard { host } => self.host_heard(&host, now),
             Event::Recheck => self.recheck(now),
             Event::Tick => self.tick(now),
             Event::Stop => self.stop(),
@@ -137,7 +144,7 @@ impl Controller {
     /// When an [`Event::Tick`] is wanted; `None` if time alone changes nothing.
     #[must_use]
     pub fn deadline(&self) -> Option<Now> {
-        self.subjects.deadline()
+        self.subjects.deadline().into_iter().chain(self.silence.deadline()).min()
     }
 
     /// The configuration that runs; `None` before the first one and after [`Event::Stop`].

@@ -98,7 +98,7 @@ impl Subject {
     /// Whether a check that began since then has ended, and left no doubt.
     pub(super) fn is_known_since(&self, since: Now) -> bool {
         let is_checked = self.checked.is_some_and(|began| began >= since) && self.health.is_sure(self.check());
-        self.probing == Probing::Never || is_checked
+        (self.probing == Probing::Never && self.is_up()) || is_checked
     }
 }
 
@@ -174,6 +174,22 @@ impl Subjects {
         }
         self.timers.extend(probing.deadline().map(|time| (time, subject)));
         self.in_flight.extend(probing.id().map(|id| (id, subject)));
+    }
+
+    /// Takes it to be down, and why; it is checked again at `due`, and up if that passes. What is under way does not count.
+    pub(super) fn take_out(&mut self, subject: usize, why: ProbeOutcome, due: Now, now: Now) {
+        let it = &mut self.all[subject];
+        it.health = Health::doubted(&it.identity.check);
+        it.last_check = Some((now, why));
+        if it.probing != Probing::Never {
+            self.plan(subject, Probing::Due(due));
+        }
+    }
+
+    /// Takes one that is not checked to be up again.
+    pub(super) fn bring_back(&mut self, subject: usize) {
+        let it = &mut self.all[subject];
+        (it.health, it.last_check) = (Health::known(&it.identity.check, true), None);
     }
 
     /// Takes in the end of a check, and plans the next one.

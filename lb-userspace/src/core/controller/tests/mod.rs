@@ -7,6 +7,7 @@ mod elsewhere;
 mod reloads;
 mod scenario;
 mod shared;
+mod silence;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;

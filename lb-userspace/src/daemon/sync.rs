@@ -120,7 +120,8 @@ impl Syncer {
     /// Does what waits and what is due; none of it takes long. What has become of other hosts.
     fn turn(&mut self, writer: &Writer, now: Now) -> Vec<Presence> {
         // What waits to be read may be of the one that would be missed.
-        let presence = if self.receive(writer, now) { self.sync.presence(now) } else { Vec::new() };
+        let whole = self.receive(writer, now);
+        let presence = self.sync.presence(whole, now);
         let hellos = self.sync.tick(now);
         self.outbox.extend(hellos);
         if self.sync.begins_round(now) {

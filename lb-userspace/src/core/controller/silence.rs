@@ -62,7 +62,8 @@ impl Controller {
         self.ask_host(silent, now)
     }
 
-    /// A host is heard, for the first time or again: what is down there is checked at once, and what is not checked is back.
+    /// A host is heard, for the first time or again: what is down there is checked at once, and nothing is known of it until that
+    /// check has ended; what is not checked is back.
     pub(super) fn host_heard(&mut self, host: &str, now: Now) -> Vec<Command> {
         if self.silence.hosts.remove(host).is_none() {
             return Vec::new();
@@ -74,7 +75,7 @@ impl Controller {
                 self.subjects.bring_back(subject);
                 back.push(subject);
             } else {
-                self.subjects.plan(subject, Probing::Due(now));
+                self.subjects.ask_anew(subject, now);
             }
         }
         let message = format!("host {host} is heard again: its backends that are down are checked at once");

@@ -186,6 +186,12 @@ impl Subjects {
         }
     }
 
+    /// Has it checked now: what earlier checks found does not count any more.
+    pub(super) fn ask_anew(&mut self, subject: usize, now: Now) {
+        self.all[subject].checked = None;
+        self.plan(subject, Probing::Due(now));
+    }
+
     /// Takes one that is not checked to be up again.
     pub(super) fn bring_back(&mut self, subject: usize) {
         let it = &mut self.all[subject];

@@ -32,8 +32,9 @@ const HELLO: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_millis(100);
 /// Time between two messages that ask for a round.
 const ASK: Duration = Duration::from_millis(250);
-/// How long a host that is asked has to say anything at all: one that is there does so at once.
-const GRACE: Duration = Duration::from_millis(500);
+/// How long a host that is asked has to say anything at all: one that is there does so at once, but where it is may have to be asked
+/// for a second time, which the kernel does after a second (ARP; RFC 4861 section 10, RETRANS_TIMER).
+const GRACE: Duration = Duration::from_millis(1500);
 /// Time between two rounds.
 const ROUND: Duration = Duration::from_secs(5);
 /// Until a round is repeated that a change began: a message of it may have been lost.
@@ -326,9 +327,10 @@ impl FlowSync {
         rounds.chain(asks).chain(beats).chain(pulses).fold(self.hello_at, Now::min)
     }
 
-    /// What has become of other hosts since this was asked last; everything that has come must have been taken in.
+    /// What has become of other hosts since this was asked last; `whole`: everything that has come was taken in, else nobody is
+    /// found to be silent.
     #[must_use]
-    pub fn presence(&mut self, now: Now) -> Vec<Presence> {
+    pub fn presence(&mut self, whole: bool, now: Now) -> Vec<Presence> {
         if self.beat.is_zero() {
             return Vec::new();
         }
@@ -336,7 +338,8 @@ impl FlowSync {
         let attention = self.attention;
         let beating = self.peers.iter().filter(|known| known.pulse.beats(&attention, now)).count();
         let change = |known: &mut Known| known.pulse.change(&known.peer.name, &attention, beating == 0, now);
-        self.peers.iter_mut().filter_map(change).collect()
+        let heard = |known: &&mut Known| whole || known.pulse.beats(&attention, now);
+        self.peers.iter_mut().filter(heard).filter_map(change).collect()
     }
 
     /// What this host says when it stops: so that nobody misses it, though one message be lost.

@@ -210,8 +210,8 @@ fn who_is_not_there_is_not_waited_for_and_who_is_there_is() {
     let (mut a, mut b) = told_pair();
     let since = after(1000);
     a.ask(since);
-    assert_eq!(a.is_told_since(since, after(1499)), Err("c2"));
-    assert_eq!(a.is_told_since(since, after(1500)), Ok(()));
+    assert_eq!(a.is_told_since(since, after(2499)), Err("c2"));
+    assert_eq!(a.is_told_since(since, after(2500)), Ok(()));
     let hello = b.tick(after(1400));
     carry(hello, (2, &mut b), (1, &mut a), after(1400));
     assert_eq!(a.is_told_since(since, after(5000)), Err("c2"), "it is there, and has told nothing");
@@ -235,8 +235,8 @@ fn speak(a: &mut FlowSync, b: &mut FlowSync, from: u64, to: u64, arrives: bool) 
             carry(said, (1, a), (2, b), now);
             carry(back, (2, b), (1, a), now);
         }
-        let _ = a.presence(now);
-        found.extend(b.presence(now).into_iter().map(|presence| (millis, presence)));
+        let _ = a.presence(true, now);
+        found.extend(b.presence(true, now).into_iter().map(|presence| (millis, presence)));
     }
     found
 }
@@ -299,7 +299,7 @@ fn a_host_is_alone_when_it_hears_nobody() {
             }
         }
         for (host, sync) in hosts.iter_mut().enumerate() {
-            let silent = sync.presence(now).into_iter().filter_map(|presence| match presence {
+            let silent = sync.presence(true, now).into_iter().filter_map(|presence| match presence {
                 Presence::Silent(silent) => Some((host + 1, silent.host, silent.alone)),
                 Presence::Heard { .. } => None,
             });
@@ -319,4 +319,14 @@ fn one_that_does_not_beat_misses_nobody_and_is_not_missed() {
     let (mut a, mut b) = (beating(71, &[2]), host(72, &[1]));
     assert_eq!(speak(&mut a, &mut b, 0, 1000, true), []);
     assert_eq!(speak(&mut a, &mut b, 1000, 9000, false), []);
+}
+
+#[test]
+fn nobody_is_found_to_be_silent_while_messages_wait_to_be_read() {
+    let (mut a, mut b) = (beating(71, &[2]), beating(72, &[1]));
+    speak(&mut a, &mut b, 0, 1000, true);
+    assert_eq!(speak(&mut a, &mut b, 1000, 1200, false), []);
+    assert_eq!(b.presence(false, after(1350)), []);
+    assert!(matches!(b.presence(true, after(1350))[..], [Presence::Silent(_)]));
+    assert_eq!(b.presence(false, after(1450)), [], "it is silent still");
 }

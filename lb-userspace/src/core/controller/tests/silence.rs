@@ -106,7 +106,7 @@ fn a_host_that_answers_has_lost_its_pivotd_alone_and_keeps_its_backends() {
     let mut rig = settled(config());
     let images = rig.image.clone();
     falls_silent(&mut rig, "c2", |_| passed());
-    assert_eq!((states(&rig, "c2"), &rig.image == &images), ([Up; 2].into(), true));
+    assert_eq!((states(&rig, "c2"), rig.image == images), ([Up; 2].into(), true));
     assert!(
         rig.logged(Level::Warn, "host c2 is silent for 350 ms, but its backends answer: they stay"),
         "{:?}",
@@ -206,7 +206,10 @@ fn a_host_that_is_heard_again_is_checked_at_once() {
     let mut rig = settled(config());
     falls_silent(&mut rig, "c2", |_| mute());
     rig.run(Duration::from_secs(5), |backend| if backend.backend == "c2" { refused() } else { passed() });
+    let since = Now(rig.now.0 - Duration::from_secs(4));
+    assert_eq!(rig.controller.unchecked_since(since), None, "it is surely down");
     rig.handle(heard("c2"));
+    assert!(rig.controller.unchecked_since(since).is_some(), "that was before it was heard");
     let at_once = probes(&rig.handle(Event::Tick));
     let theirs = at_once.iter().filter(|(backend, _)| backend.backend == "c2").count();
     assert_eq!(theirs, 2, "{at_once:?}");

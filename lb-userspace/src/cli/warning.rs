@@ -28,7 +28,8 @@ pub struct Warning {
     pub text: String,
 }
 
-/// Everything to warn of in a status. Empty: the host is healthy. A drained backend is as ordered, and no warning.
+/// Everything to warn of in a status. Empty: the host is healthy. A backend that is drained or in maintenance is as ordered, and
+/// no warning.
 pub fn warnings(status: &Status) -> Vec<Warning> {
     let mut all: Vec<Warning> = attachment(status).into_iter().chain(of_services(&status.services)).collect();
     all.extend(apart(status));
@@ -105,13 +106,11 @@ fn unserved(service: &ServiceView) -> Option<Warning> {
         return None;
     }
     let number = |state| service.backends.iter().filter(|backend| backend.state == state).count();
-    let (down, drained) = (number(BackendState::Down), number(BackendState::Drain));
-    let why = match (down, drained) {
-        (0, 0) => "all backends have weight 0".to_owned(),
-        (_, 0) => format!("{down} down"),
-        (0, _) => format!("{drained} drained"),
-        _ => format!("{down} down, {drained} drained"),
-    };
+    let states =
+        [(BackendState::Down, "down"), (BackendState::Drain, "drained"), (BackendState::Maint, "in maintenance")];
+    let numbers = states.map(|(state, word)| (number(state), word)).into_iter().filter(|(number, _)| *number > 0);
+    let why = numbers.map(|(number, word)| format!("{number} {word}")).collect::<Vec<_>>().join(", ");
+    let why = if why.is_empty() { "all backends have weight 0".to_owned() } else { why };
     let text = format!("{}: no backend takes new connections ({why}): clients are reset", service.name);
     Some(Warning { severity: Severity::Critical, text })
 }
@@ -133,12 +132,12 @@ fn weakened(service: &ServiceView) -> Vec<Warning> {
 }
 
 fn takes_new_flows(backend: &BackendView) -> bool {
-    backend.state == BackendState::Up && backend.weight > 0
+    backend.state == BackendState::Up && backend.weight_in_force() > 0
 }
 
 /// A backend on another host that is to be sent packets, and cannot be.
 pub(super) fn is_unresolved(backend: &BackendView) -> bool {
-    backend.state != BackendState::Down && !backend.local && backend.mac.is_none()
+    !matches!(backend.state, BackendState::Down | BackendState::Maint) && !backend.local && backend.mac.is_none()
 }
 
 /// How many of a service's backends take new flows: `2 of 3 up`.
@@ -185,8 +184,10 @@ mod tests {
         assert!(warnings(&status).is_empty());
         status.services[0].backends.iter_mut().for_each(|backend| backend.state = BackendState::Drain);
         assert_eq!(texts(&status), ["keystone: no backend takes new connections (3 drained): clients are reset"]);
+        status.services[0].backends[0].state = BackendState::Maint;
+        assert!(texts(&status)[0].contains("(2 drained, 1 in maintenance)"));
         for backend in &mut status.services[0].backends {
-            (backend.state, backend.weight) = (BackendState::Up, 0);
+            (backend.state, backend.weight_now) = (BackendState::Up, Some(0));
         }
         assert!(texts(&status)[0].contains("(all backends have weight 0)"));
     }

@@ -24,6 +24,8 @@ pub enum BackendState {
     Drain,
     /// Failed its checks: its flows are reset.
     Down,
+    /// In maintenance, as ordered: its flows are reset, and it is not checked.
+    Maint,
 }
 
 /// `pivot status`.
@@ -213,6 +215,14 @@ pub struct ServiceView {
     pub limited: u64,
 }
 
+impl BackendView {
+    /// Weight that it has now.
+    #[must_use]
+    pub fn weight_in_force(&self) -> u16 {
+        self.weight_now.unwrap_or(self.weight)
+    }
+}
+
 /// One backend.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BackendView {
@@ -230,6 +240,10 @@ pub struct BackendView {
     pub port: u16,
     /// Configured weight.
     pub weight: u16,
+    /// Weight that it has now, if that is another one.
+    pub weight_now: Option<u16>,
+    /// What its operator ordered it to be, if anything: `maintenance, drained, weight 50%`.
+    pub ordered: Option<String>,
     /// State.
     pub state: BackendState,
     /// Health counter: 0 ..= rise+fall-1.
@@ -366,11 +380,11 @@ pub struct ReloadView {
     pub changes: Vec<String>,
 }
 
-/// What an order to drain, or to undo it, did (`pivot drain`, `pivot undrain`).
+/// What an order about backends did (`pivot drain`, `undrain`, `maintenance`, `ready`, `weight`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DrainView {
+pub struct OrderView {
     /// Every backend that was meant, at least one.
-    pub backends: Vec<DrainedView>,
+    pub backends: Vec<OrderedView>,
 }
 
 /// What checks found that were made because somebody asked (`pivot check`). They count for nothing.
@@ -410,11 +424,15 @@ pub struct CheckStepView {
 
 /// One backend that such an order named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DrainedView {
+pub struct OrderedView {
     /// `service/backend`.
     pub id: String,
     /// Its state from now on; a backend that is down stays down, and comes up drained.
     pub state: BackendState,
+    /// Configured weight.
+    pub weight: u16,
+    /// Weight that it has now, if that is another one.
+    pub weight_now: Option<u16>,
     /// `false` if it was as ordered already.
     pub changed: bool,
 }

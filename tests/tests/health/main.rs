@@ -6,3 +6,5 @@ mod fallen;
 mod hosts;
 mod idle;
 mod on_down;
+mod orders;
+mod sick_web;

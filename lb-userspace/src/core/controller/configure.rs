@@ -1,7 +1,7 @@
 //! A configuration to run, the first or another one, and the end of it all.
 //!
 //! In: a checked configuration. Out: the commands that lead from what runs to what is to run. What stays is not touched:
-//! health counters, drains and checks in flight go on; the same configuration again gives no command at all. A backend that by
+//! health counters, orders and checks in flight go on; the same configuration again gives no command at all. A backend that by
 //! this goes by other checks may be down, or up, from now on: that is told as ever.
 
 use std::collections::BTreeMap;
@@ -17,6 +17,7 @@ use crate::core::command::{Command, Level};
 use crate::core::config::Config;
 use crate::core::config::model::{Backend, Service};
 use crate::core::event::{BackendKey, Now};
+use crate::core::order::Order;
 use crate::core::plan::Hold;
 use crate::core::view::BackendState;
 
@@ -24,6 +25,7 @@ impl Controller {
     pub(super) fn configure(&mut self, config: Config, now: Now) -> Vec<Command> {
         self.elected.retain(|name, _| config.groups.iter().any(|group| group.name == *name));
         let footprint = self.footprint_of(&config);
+        let orders = self.remembered.clone().unwrap_or_else(|| self.orders());
         let changed = self.start_pools(&config, now);
         let unknown_host = !config.hosts.iter().any(|host| host.name == self.host);
         let first = self.config.replace(config).is_none();
@@ -35,6 +37,7 @@ impl Controller {
         if first && unknown_host {
             commands.push(Command::Log { level: Level::Warn, message: self.stranger() });
         }
+        commands.extend(self.ended_orders(orders));
         commands.extend(changes);
         commands.extend(self.ask_again(now));
         commands
@@ -65,7 +68,7 @@ impl Controller {
         let key = |a: &AdoptedBackend| (a.vip, a.service_port, a.protocol, a.address, a.port);
         let adopted: BTreeMap<_, _> = adopted.iter().map(|a| (key(a), a)).collect();
         let mut succession = Succession::of(std::mem::take(&mut self.subjects).into_all());
-        let mut was_up = Vec::new();
+        let (remembered, mut was_up) = (self.remembered.take(), Vec::new());
         self.index.clear();
         for (i, service) in config.services.iter().enumerate() {
             let vip = config.vips.iter().find(|vip| vip.name == service.vip).map(|vip| vip.address);
@@ -79,19 +82,27 @@ impl Controller {
                 let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
                 let target = SocketAddr::new(backend.address, backend.port);
                 let before = members.remove(&backend.name).filter(|before| before.target == target);
-                let (origin, drained, since) = match (before, left(backend)) {
-                    (Some(before), _) => (Origin::Subject(before.subject), before.drained, before.since),
-                    (None, Some(left)) => (Origin::Left(left.state != BackendState::Down), left.drained, now),
-                    (None, None) => (Origin::New, false, now),
+                let drained = left(backend).is_some_and(|left| left.drained);
+                let order = match &remembered {
+                    Some(orders) => orders.get(&key).filter(|(at, _)| *at == target).map(|(_, order)| *order),
+                    None => Some(Order { drained, ..Order::default() }),
+                };
+                let (origin, order, since) = match (before, left(backend)) {
+                    (Some(before), _) => (Origin::Subject(before.subject), before.order, before.since),
+                    (None, Some(left)) => {
+                        (Origin::Left(left.state != BackendState::Down), order.unwrap_or_default(), now)
+                    }
+                    (None, None) => (Origin::New, order.unwrap_or_default(), now),
                 };
                 was_up.push(((i, j), succession.was_up(origin)));
                 let subject = succession.seat(Identity::of(&service.check, target, &key), (i, j), origin);
                 self.index.insert(key.clone(), (i, j));
-                pool.members.push(Member { key, target, weight: backend.weight, subject, drained, since });
+                pool.members.push(Member { key, target, weight: backend.weight, subject, order, since });
             }
             self.pools.push(pool);
         }
         self.subjects = Subjects::new(succession.settle(&mut self.jitter, now));
+        self.rest(now);
         let is_up = |(pool, member): Slot| self.subjects[self.pools[pool].members[member].subject].is_up();
         was_up.into_iter().filter(|(slot, was_up)| is_up(*slot) != *was_up).map(|(slot, _)| slot).collect()
     }

@@ -65,7 +65,7 @@ impl Controller {
             mode: pool.service.mode,
             local,
             state: member.state(&self.subjects),
-            drained: member.drained,
+            drained: member.order.drained,
             next_hop: if local { None } else { self.neighbours.get(&backend.address.into()).cloned() },
         }
     }

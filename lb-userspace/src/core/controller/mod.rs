@@ -1,6 +1,6 @@
 //! The controller: events and time in, commands out.
 //!
-//! It knows what is configured, how healthy each backend is, what the operator drained and where each backend answers, and
+//! It knows what is configured, how healthy each backend is, what the operator ordered and where each backend answers, and
 //! turns every change of these into the commands that make the host follow. It does nothing itself: the whole of it can be
 //! driven in a test, tick by tick.
 //!
@@ -10,11 +10,11 @@
 //! - [`Controller::deadline`] is when something is due next; a tick at that time does it, so it always moves on.
 
 mod configure;
-mod drain;
 mod elected;
 mod elsewhere;
 mod footprint;
 mod image;
+mod orders;
 mod pool;
 mod probing;
 mod silence;
@@ -32,6 +32,7 @@ use super::config::Config;
 use super::config::model::Protocol;
 use super::event::{Addressee, BackendKey, Event, Mac, NextHop, Now};
 use super::health::Jitter;
+use super::order::Orders;
 use super::plan::Image;
 use super::view::BackendState;
 use elected::Elected;
@@ -40,7 +41,7 @@ use pool::Pool;
 use silence::Silence;
 use subject::Subjects;
 
-pub use drain::DrainError;
+pub use orders::{OrderError, Ordered};
 
 /// A backend as an earlier pivotd left it in the pinned maps: its state is believed until a check says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub struct Controller {
     jitter: Jitter,
     /// What the first configuration starts from; empty afterwards.
     adopted: Vec<AdoptedBackend>,
+    /// Orders that it starts from; `None` afterwards, and if it goes by the drains of what was adopted.
+    remembered: Option<Orders>,
     config: Option<Config>,
     /// One per service, in the order of the configuration.
     pools: Vec<Pool>,
@@ -107,6 +110,7 @@ impl Controller {
             neighbours: adopted.iter().filter_map(|b| Some((b.address.into(), b.next_hop.clone()?))).collect(),
             inherited: BTreeSet::new(),
             adopted,
+            remembered: None,
             config: None,
             pools: Vec::new(),
             index: BTreeMap::new(),
@@ -123,6 +127,12 @@ impl Controller {
     #[must_use]
     pub fn with_controllers(self, inherited: BTreeSet<Mac>) -> Self {
         Self { inherited, ..self }
+    }
+
+    /// The same, which goes by orders that an earlier pivotd was given and that were remembered.
+    #[must_use]
+    pub fn with_orders(self, orders: Orders) -> Self {
+        Self { remembered: Some(orders), ..self }
     }
 
     /// Takes in an event; returns what is to be done, in order.
@@ -153,13 +163,13 @@ impl Controller {
         self.config.as_ref()
     }
 
-    /// How many backends of a service are healthy, drained or not; `None` if there is no service of that name.
+    /// How many backends of a service are healthy, drained or not, and not in maintenance; `None` if there is no service of that name.
     #[must_use]
     pub fn healthy(&self, service: &str) -> Option<usize> {
         let first = BackendKey { service: service.to_owned(), backend: String::new() };
         let (key, (pool, _)) = self.index.range(first..).next()?;
         let pool = self.pools.get(*pool).filter(|_| key.service == service)?;
-        Some(pool.members.iter().filter(|member| self.subjects[member.subject].is_up()).count())
+        Some(pool.members.iter().filter(|member| member.is_healthy(&self.subjects)).count())
     }
 
     /// A backend of which no check that began since then has ended, or whose state is in doubt; `None` if all are known.

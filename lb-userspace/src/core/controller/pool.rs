@@ -1,6 +1,6 @@
-//! A service at run time: its backends with their drains, and who owns the slots of its table.
+//! A service at run time: its backends with their orders, and who owns the slots of its table.
 //!
-//! What must hold: members stand in the order of the configured backends; a drain outlives every reload that leaves the backend's
+//! What must hold: members stand in the order of the configured backends; an order outlives every reload that leaves the backend's
 //! name, address and port alone, and so does what is known of its health ([`super::succession`]).
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,6 +11,7 @@ use super::subject::Subjects;
 use crate::core::config::model::Service;
 use crate::core::event::{BackendKey, Now};
 use crate::core::maglev::{self, Entry};
+use crate::core::order::Order;
 use crate::core::view::BackendState;
 
 /// A service and its backends.
@@ -27,10 +28,11 @@ pub(super) struct Member {
     pub(super) key: BackendKey,
     /// Where it listens.
     pub(super) target: SocketAddr,
+    /// As configured.
     pub(super) weight: u16,
     /// Whether it is healthy is what is known of this.
     pub(super) subject: usize,
-    pub(super) drained: bool,
+    pub(super) order: Order,
     /// When its state last changed.
     pub(super) since: Now,
 }
@@ -65,7 +67,7 @@ impl Pool {
     pub(super) fn deal(&mut self, slots: u32, subjects: &Subjects, deals: &mut Deals) {
         let entries = self.members.iter().map(|member| Entry {
             identity: member.target,
-            weight: member.weight,
+            weight: member.order.weight(member.weight),
             present: member.state(subjects) == BackendState::Up,
         });
         self.dealt.renew(entries.collect(), slots, deals);
@@ -108,12 +110,18 @@ impl Dealt {
 }
 
 impl Member {
+    /// Whether it could take flows, drained or not.
+    pub(super) fn is_healthy(&self, subjects: &Subjects) -> bool {
+        !self.order.maintenance && subjects[self.subject].is_up()
+    }
+
     /// What it may be sent.
     pub(super) fn state(&self, subjects: &Subjects) -> BackendState {
-        match (subjects[self.subject].is_up(), self.drained) {
+        match (subjects[self.subject].is_up(), self.order) {
+            (_, Order { maintenance: true, .. }) => BackendState::Maint,
             (false, _) => BackendState::Down,
-            (true, true) => BackendState::Drain,
-            (true, false) => BackendState::Up,
+            (true, Order { drained: true, .. }) => BackendState::Drain,
+            (true, _) => BackendState::Up,
         }
     }
 }

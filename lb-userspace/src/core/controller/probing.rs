@@ -23,7 +23,7 @@ impl Controller {
         let (mut probes, mut logs) = (Vec::new(), Vec::new());
         for subject in self.subjects.due(now) {
             match self.subjects[subject].probing {
-                Probing::Never => {}
+                Probing::Never | Probing::Resting => {}
                 Probing::Due(due) => probes.push(self.start_probe(subject, due, now)),
                 Probing::InFlight { .. } => {
                     let waited = self.subjects[subject].attempt.timeout * 2;
@@ -42,7 +42,7 @@ impl Controller {
     /// Has everything checked soon; checks under way may be from before whatever happened, and do not count.
     pub(super) fn recheck(&mut self, now: Now) -> Vec<Command> {
         for subject in 0..self.subjects.count() {
-            if self.subjects[subject].probing == Probing::Never {
+            if matches!(self.subjects[subject].probing, Probing::Never | Probing::Resting) {
                 continue;
             }
             let within = (self.subjects[subject].check().interval / 10).min(ANEW);
@@ -92,7 +92,8 @@ impl Controller {
         }
     }
 
-    /// Deals the tables of services again after backends of theirs, in order, went down or came up, and says so.
+    /// Deals the tables of services again after backends of theirs, in order, went down or came up, and says so. Of those in
+    /// maintenance it is not told: they are as ordered.
     pub(super) fn states_changed(&mut self, members: &[Slot], now: Now) -> Vec<Command> {
         let slots = self.config.as_ref().map_or(0, |config| config.tables.maglev);
         let (mut deals, mut logs) = (Deals::default(), Vec::new());
@@ -100,11 +101,11 @@ impl Controller {
             let Some((pool, _)) = of_pool.first() else { continue };
             let pool = &mut self.pools[*pool];
             let took_flows = pool.takes_flows();
-            for (_, member) in of_pool {
-                pool.members[*member].since = now;
-            }
+            let members = of_pool.iter().map(|(_, member)| *member);
+            let members: Vec<usize> = members.filter(|member| !pool.members[*member].order.maintenance).collect();
+            members.iter().for_each(|member| pool.members[*member].since = now);
             pool.deal(slots, &self.subjects, &mut deals);
-            logs.extend(of_pool.iter().map(|(_, member)| changed(pool, *member, &self.subjects)));
+            logs.extend(members.iter().map(|member| changed(pool, *member, &self.subjects)));
             if took_flows && !pool.takes_flows() {
                 logs.push(lost(pool));
             }
@@ -123,7 +124,7 @@ fn changed(pool: &Pool, member: usize, subjects: &Subjects) -> Command {
             (Level::Warn, format!("backend {name} ({target}) is down: {reason}; {strength}"))
         }
         (_, false) => (Level::Warn, format!("backend {name} ({target}) is down; {strength}")),
-        (_, true) if member.drained => {
+        (_, true) if member.order.drained => {
             (Level::Info, format!("backend {name} ({target}) is healthy again, and drained; {strength}"))
         }
         (_, true) => (Level::Info, format!("backend {name} ({target}) is up; {strength}")),

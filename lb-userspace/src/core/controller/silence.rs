@@ -214,7 +214,8 @@ impl Controller {
         let is_there = |subject: &usize| {
             let it = &self.subjects[*subject];
             let (pool, member) = it.members[0];
-            it.is_up() == up && self.pools[pool].service.backends[member].host == host
+            let rests = it.probing == Probing::Resting;
+            !rests && it.is_up() == up && self.pools[pool].service.backends[member].host == host
         };
         (0..self.subjects.count()).filter(is_there).collect()
     }

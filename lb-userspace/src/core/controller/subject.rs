@@ -10,12 +10,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::Index;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Slot;
 use crate::core::check::Attempt;
 use crate::core::config::model::{Check, CheckKind};
 use crate::core::event::{BackendKey, Now, ProbeOutcome};
 use crate::core::health::{self, Health, Jitter, Transition};
+
+/// For so long what fails on a host that is back is not believed: where the host is may have to be asked for a second time, which the
+/// kernel does after a second.
+const SETTLED: Duration = Duration::from_millis(1200);
+/// Pause between checks meanwhile, at most.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// What tells subjects apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,6 +48,8 @@ pub(super) struct Subject {
     pub(super) last_check: Option<(Now, ProbeOutcome)>,
     /// When the last check that has ended began.
     pub(super) checked: Option<Now>,
+    /// What fails before that may do so because its host is only just back.
+    pub(super) unsettled: Option<Now>,
     pub(super) probing: Probing,
 }
 
@@ -49,6 +58,8 @@ pub(super) struct Subject {
 pub(super) enum Probing {
     /// There are none: it is taken to be up.
     Never,
+    /// There are none for now: all who go by it are in maintenance.
+    Resting,
     /// The next one starts then.
     Due(Now),
     /// One is under way; if its end is not heard of by then, it has failed.
@@ -84,7 +95,7 @@ impl Subject {
     pub(super) fn new(identity: Identity, members: Vec<Slot>, health: Health, jitter: &mut Jitter, now: Now) -> Self {
         let attempt = Arc::new(Attempt::of(&identity.check, identity.target));
         let probing = Probing::first(&identity.check, jitter, now);
-        Self { identity, attempt, members, health, last_check: None, checked: None, probing }
+        Self { identity, attempt, members, health, last_check: None, checked: None, unsettled: None, probing }
     }
 
     pub(super) fn check(&self) -> &Check {
@@ -98,7 +109,11 @@ impl Subject {
     /// Whether a check that began since then has ended, and left no doubt.
     pub(super) fn is_known_since(&self, since: Now) -> bool {
         let is_checked = self.checked.is_some_and(|began| began >= since) && self.health.is_sure(self.check());
-        (self.probing == Probing::Never && self.is_up()) || is_checked
+        match self.probing {
+            Probing::Never => self.is_up(),
+            Probing::Resting => true,
+            Probing::Due(_) | Probing::InFlight { .. } => is_checked && self.unsettled.is_none(),
+        }
     }
 }
 
@@ -114,7 +129,7 @@ impl Probing {
     /// When something is to be done about it.
     fn deadline(self) -> Option<Now> {
         match self {
-            Self::Never => None,
+            Self::Never | Self::Resting => None,
             Self::Due(time) | Self::InFlight { give_up: time, .. } => Some(time),
         }
     }
@@ -122,7 +137,7 @@ impl Probing {
     /// The check in flight.
     fn id(self) -> Option<u64> {
         match self {
-            Self::Never | Self::Due(_) => None,
+            Self::Never | Self::Resting | Self::Due(_) => None,
             Self::InFlight { id, .. } => Some(id),
         }
     }
@@ -186,9 +201,11 @@ impl Subjects {
         }
     }
 
-    /// Has it checked now: what earlier checks found does not count any more.
+    /// Has it checked now, as its host is back, and again soon until that has settled: what earlier checks found does not count any
+    /// more, and what fails at first is not believed.
     pub(super) fn ask_anew(&mut self, subject: usize, now: Now) {
-        self.all[subject].checked = None;
+        let it = &mut self.all[subject];
+        (it.checked, it.unsettled) = (None, Some(Now(now.0 + SETTLED)));
         self.plan(subject, Probing::Due(now));
     }
 
@@ -198,9 +215,26 @@ impl Subjects {
         (it.health, it.last_check) = (Health::known(&it.identity.check, true), None);
     }
 
+    /// Begins checks again that rested, with this much known.
+    pub(super) fn resume(&mut self, subject: usize, health: Health, now: Now) {
+        self.all[subject].health = health;
+        self.plan(subject, Probing::Due(now));
+    }
+
     /// Takes in the end of a check, and plans the next one.
     pub(super) fn end(&mut self, subject: usize, outcome: ProbeOutcome, jitter: &mut Jitter, now: Now) -> Transition {
         let it = &mut self.all[subject];
+        let began = match it.probing {
+            Probing::InFlight { began, .. } => began,
+            Probing::Never | Probing::Resting | Probing::Due(_) => now,
+        };
+        it.unsettled = it.unsettled.filter(|until| began < *until && !outcome.has_passed());
+        if it.unsettled.is_some() {
+            let pause = it.check().fast_interval.min(AGAIN);
+            it.last_check = Some((now, outcome));
+            self.plan(subject, Probing::Due(Now(now.0 + pause)));
+            return Transition::Unchanged;
+        }
         let (health, transition) = health::step(it.health, &it.identity.check, outcome.has_passed());
         it.health = health;
         it.last_check = Some((now, outcome));

@@ -1,7 +1,7 @@
 //! What the operator is shown of the controller. Counters of packets are the daemon's to fill in, here they are 0; so is how
 //! the election stands.
 
-use super::drain::DrainError;
+use super::orders::OrderError;
 use super::pool::{Member, Pool};
 use super::subject::Probing;
 use super::{Controller, Slot};
@@ -9,6 +9,7 @@ use crate::core::check::Attempt;
 use crate::core::config::model::{Backend, CheckKind, Holder};
 use crate::core::event::{BackendKey, DrainTarget, Now, ProbeOutcome};
 use crate::core::health;
+use crate::core::order::Order;
 use crate::core::view::{BackendView, ServiceView, VipView};
 
 impl Controller {
@@ -44,7 +45,7 @@ impl Controller {
     ///
     /// # Errors
     /// If nothing has that name.
-    pub fn attempts(&self, target: &DrainTarget) -> Result<Vec<(BackendKey, Attempt)>, DrainError> {
+    pub fn attempts(&self, target: &DrainTarget) -> Result<Vec<(BackendKey, Attempt)>, OrderError> {
         let of = |(i, j): Slot| {
             let member = &self.pools[i].members[j];
             (member.key.clone(), Attempt::clone(&self.subjects[member.subject].attempt))
@@ -91,6 +92,8 @@ impl Controller {
             address: backend.address,
             port: backend.port,
             weight: backend.weight,
+            weight_now: Some(member.order.weight(backend.weight)).filter(|now| *now != backend.weight),
+            ordered: Some(member.order).filter(|order| *order != Order::default()).map(|order| order.to_string()),
             state: member.state(&self.subjects),
             health: subject.health.counter(),
             health_top: health::top(check),
@@ -100,7 +103,7 @@ impl Controller {
             checked_s: subject.last_check.as_ref().map(|(at, _)| now.0.saturating_sub(at.0).as_secs_f64()),
             next_check_s: match subject.probing {
                 Probing::Due(Now(at)) => Some(at.saturating_sub(now.0).as_secs_f64()),
-                Probing::InFlight { .. } | Probing::Never => None,
+                Probing::InFlight { .. } | Probing::Never | Probing::Resting => None,
             },
             since_s: now.0.saturating_sub(member.since.0).as_secs(),
             mac: next_hop.map(|next_hop| next_hop.mac.to_string()),

@@ -191,6 +191,7 @@ impl Plan<'_> {
                 OnDown::Reset => State::Down,
                 OnDown::Keep => State::Kept,
             },
+            BackendState::Maint => State::Down,
         };
         let way = match image.mode {
             _ if image.local => Way::Local,

@@ -1,9 +1,9 @@
 //! The controller driven without a kernel: a small configuration, a clock turned by hand, checks answered by a function.
 
 mod checks;
-mod drains;
 mod elections;
 mod elsewhere;
+mod orders;
 mod reloads;
 mod scenario;
 mod shared;

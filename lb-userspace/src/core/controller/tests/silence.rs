@@ -263,3 +263,23 @@ fn this_host_and_those_without_backends_are_nothing_to_worry_about() {
     assert_eq!(rig.handle(heard("c3")), []);
     assert_eq!(states(&rig, "c1"), [Up; 2]);
 }
+
+#[test]
+fn what_fails_at_first_on_a_host_that_is_back_is_not_believed() {
+    let mut rig = settled(config());
+    falls_silent(&mut rig, "c2", |_| mute());
+    let fails = |backend: &BackendKey| if backend.backend == "c2" { refused() } else { passed() };
+    rig.run(Duration::from_secs(5), fails);
+    let since = rig.now;
+    rig.handle(heard("c2"));
+    rig.run(Duration::from_secs(1), fails);
+    assert!(rig.controller.unchecked_since(since).is_some(), "where it is may not be known yet");
+    rig.run(Duration::from_secs(1), |_| passed());
+    assert_eq!(states(&rig, "c2"), [Up; 2]);
+
+    falls_silent(&mut rig, "c2", |_| mute());
+    rig.handle(heard("c2"));
+    let since = rig.now;
+    rig.run(Duration::from_secs(10), fails);
+    assert_eq!((rig.controller.unchecked_since(since), states(&rig, "c2")), (None, [Down; 2].into()));
+}

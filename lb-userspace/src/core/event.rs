@@ -108,6 +108,19 @@ impl ProbeOutcome {
     }
 }
 
+/// A host that is not heard any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silent {
+    /// Its name.
+    pub host: String,
+    /// For how long.
+    pub silence: Duration,
+    /// How long its backends have to show that it lives.
+    pub within: Duration,
+    /// Whether no other host is heard either: then it may be this one that is cut off.
+    pub alone: bool,
+}
+
 /// An event.
 #[derive(Debug)]
 pub enum Event {
@@ -142,6 +155,13 @@ pub enum Event {
         from: String,
         /// What it states.
         statements: Vec<Statement>,
+    },
+    /// Another host was heard, and is not any more.
+    HostSilent(Silent),
+    /// Another host is heard, for the first time or again.
+    HostHeard {
+        /// Its name.
+        host: String,
     },
     /// This host was cut off, or hung: what it knows of backends is old.
     Recheck,

@@ -317,6 +317,7 @@ impl Daemon {
 
     async fn stop(mut self) -> Result<(), DaemonError> {
         tracing::info!("stopping");
+        self.leave_cluster();
         self.elections.iter_mut().for_each(Elections::stop);
         let config = self.controller.config().cloned();
         let commands = self.controller.handle(Event::Stop, self.now());

@@ -3,6 +3,7 @@
 
 mod drain;
 mod fallen;
+mod hosts;
 mod idle;
 mod on_down;
 mod orders;

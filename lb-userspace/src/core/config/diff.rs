@@ -44,6 +44,8 @@ fn cluster(old: Option<&Cluster>, new: Option<&Cluster>, lines: &mut Vec<String>
     match (old, new) {
         (Some(old), Some(new)) => {
             changed("cluster port", old.port, new.port, lines);
+            let [before, after] = [old, new].map(|cluster| duration::format(cluster.heartbeat));
+            changed("cluster heartbeat", before, after, lines);
             if old.key != new.key {
                 lines.push("~ cluster key".to_owned());
             }

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use super::footprint::Footprint;
 use super::pool::{Deals, Member, Pool};
 use super::ramp::Ramps;
+use super::silence::Silence;
 use super::subject::{Identity, Subjects};
 use super::succession::{Origin, Succession};
 use super::{AdoptedBackend, Controller, Slot};
@@ -41,6 +42,7 @@ impl Controller {
         commands.extend(self.ended_orders(orders));
         commands.extend(changes);
         commands.extend(judged);
+        commands.extend(self.ask_again(now));
         commands
     }
 
@@ -58,6 +60,7 @@ impl Controller {
         self.index.clear();
         self.subjects = Subjects::default();
         self.ramps = Ramps::default();
+        self.silence = Silence::default();
         commands
     }
 

@@ -19,6 +19,7 @@ mod pool;
 mod probing;
 mod quorum;
 mod ramp;
+mod silence;
 mod subject;
 mod succession;
 #[cfg(test)]
@@ -43,6 +44,7 @@ use elected::Elected;
 use footprint::Footprint;
 use pool::Pool;
 use ramp::Ramps;
+use silence::Silence;
 use subject::Subjects;
 
 pub use orders::{OrderError, Ordered};
@@ -88,6 +90,8 @@ pub struct Controller {
     /// Backends on their way to their whole share.
     ramps: Ramps,
     last_probe: u64,
+    /// Hosts that are not heard any more.
+    silence: Silence,
     /// Who holds each group of VIPs, as the election said last.
     elected: BTreeMap<String, Elected>,
     /// Next hops as last seen.
@@ -126,6 +130,7 @@ impl Controller {
             subjects: Subjects::default(),
             ramps: Ramps::default(),
             last_probe: 0,
+            silence: Silence::default(),
             elected: BTreeMap::new(),
             footprint: Footprint::default(),
             statements: Arc::default(),
@@ -155,6 +160,8 @@ impl Controller {
             Event::Neighbour { address, next_hop } => self.neighbour(address, next_hop),
             Event::Elected { group, role, holder } => self.take_in(group, Elected { role, holder }, now),
             Event::Stated { from, statements } => self.hear_of_writers(&from, &statements, now),
+            Event::HostSilent(silent) => self.host_silent(silent, now),
+            Event::HostHeard { host } => self.host_heard(&host, now),
             Event::Recheck => self.recheck(now),
             Event::Tick => {
                 let mut commands = self.tick(now);
@@ -168,8 +175,8 @@ impl Controller {
     /// When an [`Event::Tick`] is wanted; `None` if time alone changes nothing.
     #[must_use]
     pub fn deadline(&self) -> Option<Now> {
-        let others = self.ramps.deadline().into_iter().chain(self.writers_due);
-        self.subjects.deadline().into_iter().chain(others).min()
+        let times = [self.subjects.deadline(), self.ramps.deadline(), self.silence.deadline(), self.writers_due];
+        times.into_iter().flatten().min()
     }
 
     /// The configuration that runs; `None` before the first one and after [`Event::Stop`].

@@ -12,10 +12,12 @@
 //! service: protocol u8, family u8 (4 or 6), port u16, VIP, records u8
 //! record:  what u8, client, port u16, backend, port u16, seconds left u32
 //! ```
-//! that of the end of a round is the sequence of its first message, u64; and that of one about writers is statements:
+//! That of the end of a round is the sequence of its first message, u64; and that of one about writers is statements:
 //! ```text
 //! protocol u8, family u8, port u16, VIP, how u8, epoch u64, backend, port u16
 //! ```
+//! The count of a message that only says that its sender is there is the time between two of them in milliseconds, or 0 if nobody is to
+//! go by that.
 //!
 //! What is read is hostile until its MAC was checked, and may be wrong even then: a length or a number that nothing else
 //! bears out is an error, never a panic.
@@ -39,6 +41,7 @@ const FLOWS: u8 = 2;
 const ASK: u8 = 3;
 const DONE: u8 = 4;
 const WRITERS: u8 = 5;
+const BYE: u8 = 6;
 /// Longest message: it passes a link with the smallest MTU of IPv6 (RFC 8200 section 5) in one piece.
 pub const LONGEST: usize = 1232;
 /// What of it is for the body.
@@ -100,7 +103,12 @@ pub struct Message {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     /// The sender is there.
-    Hello,
+    Hello {
+        /// How often it says so, in milliseconds; 0: it is not to be missed.
+        beat: u16,
+    },
+    /// The sender stops, and is not to be missed.
+    Bye,
     /// What the sender knows of flows.
     Flows(Vec<Record>),
     /// The sender may have missed something: what is known of flows is to be told again.
@@ -136,7 +144,8 @@ pub enum MessageError {
 pub fn encode(message: &Message, key: &Key) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(LONGEST);
     let (kind, count) = match &message.body {
-        Body::Hello => (HELLO, 0),
+        Body::Hello { beat } => (HELLO, usize::from(*beat)),
+        Body::Bye => (BYE, 0),
         Body::Flows(records) => (FLOWS, records.len()),
         Body::Ask => (ASK, 0),
         Body::Done { .. } => (DONE, 0),
@@ -152,7 +161,7 @@ pub fn encode(message: &Message, key: &Key) -> Vec<u8> {
         Body::Flows(records) => put_groups(records, &mut bytes),
         Body::Done { since } => bytes.extend(since.to_be_bytes()),
         Body::Writers(statements) => statements.iter().for_each(|it| put_statement(it, &mut bytes)),
-        Body::Hello | Body::Ask => {}
+        Body::Hello { .. } | Body::Bye | Body::Ask => {}
     }
     bytes.extend(key.sign(&bytes));
     bytes
@@ -183,7 +192,8 @@ fn contents(kind: u8, mut reader: Reader<'_>) -> Result<Message, MessageError> {
     let count = reader.u16()?;
     let [sender, receiver, sequence] = [reader.u64()?, reader.u64()?, reader.u64()?];
     let body = match kind {
-        HELLO if count == 0 => Body::Hello,
+        HELLO => Body::Hello { beat: count },
+        BYE if count == 0 => Body::Bye,
         FLOWS => Body::Flows(groups(&mut reader, count)?),
         ASK if count == 0 => Body::Ask,
         DONE if count == 0 => Body::Done { since: reader.u64()? },

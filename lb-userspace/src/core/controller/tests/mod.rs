@@ -8,6 +8,7 @@ mod quorum;
 mod reloads;
 mod scenario;
 mod shared;
+mod silence;
 mod slow_start;
 mod writers;
 

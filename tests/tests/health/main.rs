@@ -4,6 +4,7 @@
 mod drain;
 mod events;
 mod fallen;
+mod hosts;
 mod idle;
 mod on_down;
 mod orders;
@@ -11,3 +12,4 @@ mod quorum;
 mod second_chance;
 mod sick_web;
 mod slow_start;
+mod writer;

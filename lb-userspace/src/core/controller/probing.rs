@@ -35,6 +35,7 @@ impl Controller {
                 }
             }
         }
+        probes.extend(self.judge_hosts(now));
         if logs.is_empty() && !changed {
             return probes;
         }
@@ -56,7 +57,9 @@ impl Controller {
 
     /// Takes in the end of a check.
     pub(super) fn probe_ended(&mut self, ended: u64, outcome: ProbeOutcome, now: Now) -> Vec<Command> {
-        let Some(subject) = self.subjects.of_check(ended) else { return Vec::new() };
+        let Some(subject) = self.subjects.of_check(ended) else {
+            return self.answered(ended, &outcome, now).unwrap_or_default();
+        };
         let logs = self.ended(subject, outcome, now);
         if logs.is_empty() {
             return logs;
@@ -113,7 +116,7 @@ impl Controller {
                 let subject = &self.subjects[member.subject];
                 self.chronicle.note(member, &self.subjects, || why(subject), now);
             }
-            pool.deal(slots, &self.subjects, &mut deals);
+            pool.deal(slots, &self.subjects, &mut deals, now);
             logs.extend(members.iter().map(|member| changed(pool, *member, &self.subjects)));
             match pool.judged(before, &self.subjects) {
                 Some(judged) => logs.push(judged),
@@ -128,10 +131,10 @@ impl Controller {
 /// Why backends are up, or down.
 fn why(subject: &Subject) -> String {
     match (subject.last_check.as_ref().map(|(_, outcome)| &outcome.verdict), subject.is_up()) {
-        _ if subject.check().kind == CheckKind::None => "it is not checked any more".to_owned(),
         (Some(Err(reason)), false) => reason.clone(),
         (Some(Ok(found)), true) if !found.is_empty() => format!("its checks pass: {found}"),
         (Some(Ok(_)), true) => "its checks pass".to_owned(),
+        (_, true) if subject.check().kind == CheckKind::None => "it is not checked, so it is taken to be up".to_owned(),
         _ => "it goes by other checks since a reload".to_owned(),
     }
 }

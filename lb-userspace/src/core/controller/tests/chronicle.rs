@@ -72,8 +72,10 @@ fn what_a_reload_does_is_told_and_what_it_takes_away_is_not_forgotten() {
     next.services.pop();
     rig.configure(next);
     assert_eq!(told(&rig, Some("mysql")), ["mysql/c2: Up -> Down: connection refused"]);
-    let of_keystone =
-        ["keystone/c2: Up -> Down: connection refused", "keystone/c2: Down -> Up: it is not checked any more"];
+    let of_keystone = [
+        "keystone/c2: Up -> Down: connection refused",
+        "keystone/c2: Down -> Up: it is not checked, so it is taken to be up",
+    ];
     assert_eq!(told(&rig, Some("keystone")), of_keystone);
 }
 

@@ -45,6 +45,8 @@ async fn limits_and_filters_reach_the_daemon() {
     assert_eq!(client.flows(1, Some("mysql")).await.unwrap().len(), 1);
     assert_eq!(client.map_dump("services", 2).await.unwrap().len(), 2);
     // Names that mean something in a URL are still names.
+    assert_eq!(client.events(2, None).await.unwrap().len(), 2);
+    assert!(client.events(100, Some("mysql")).await.unwrap().iter().all(|event| event.service == "mysql"));
     for name in ["a&limit=1", "a b", "ä/../x", "%2e", "#?"] {
         assert_eq!(refusal(client.flows(5, Some(name)).await).message, format!("no service '{name}'"));
         let message = refusal(client.map_dump(name, 5).await).message;
@@ -219,6 +221,9 @@ async fn what_no_client_of_ours_sends_is_refused_in_json() {
         ("POST /v1/drain", json, "{\"target\": \"a/b/c\"}", 400, "invalid"),
         ("POST /v1/undrain", json, "{\"target\": \"\"}", 400, "invalid"),
         ("POST /v1/drain", "", "{\"target\": \"c1\"}", 415, "invalid"),
+        ("GET /v1/events?limit=0", "", "", 400, "invalid"),
+        ("GET /v1/events?service=nothing", "", "", 404, "not_found"),
+        ("POST /v1/events", "", "", 405, "invalid"),
         ("GET /v1/maintenance", "", "", 405, "invalid"),
         ("POST /v1/maintenance", json, "{\"target\": \"a/b/c\"}", 400, "invalid"),
         ("POST /v1/ready", json, "{\"target\": \"nothing\"}", 404, "not_found"),

@@ -246,6 +246,7 @@ fn wrong_usage_is_told_from_failure() {
         &["status", "--verbose"],
         &["drain"],
         &["drain", "a/b/c"],
+        &["events", "--limit", "0"],
         &["maintenance"],
         &["ready", "a/b/c"],
         &["weight", "keystone/c1"],

@@ -22,8 +22,8 @@ use super::wire::{
 use crate::core::order::Change;
 use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
-    BackendView, CheckView, ExplainView, FlowView, MapEntry, MapView, OrderView, ReloadView, ServiceView, Status,
-    SwitchView,
+    BackendView, CheckView, EventView, ExplainView, FlowView, MapEntry, MapView, OrderView, ReloadView, ServiceView,
+    Status, SwitchView,
 };
 
 /// Longest connecting may take.
@@ -130,6 +130,12 @@ impl Client {
     /// `GET /v1/backends`.
     pub async fn backends(&self) -> Result<Vec<BackendView>, ClientError> {
         self.get("/v1/backends").await
+    }
+
+    /// `GET /v1/events`: the last `limit`, of one service or of all.
+    pub async fn events(&self, limit: usize, service: Option<&str>) -> Result<Vec<EventView>, ClientError> {
+        let service = service.map(|name| format!("&service={}", encode(name))).unwrap_or_default();
+        self.get(&format!("/v1/events?limit={limit}{service}")).await
     }
 
     /// `GET /v1/flows`: at most `limit`, of one service or of all.

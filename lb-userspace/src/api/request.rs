@@ -8,8 +8,8 @@ use crate::core::explain::Question;
 use crate::core::order::Change;
 use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
-    BackendView, CheckView, ExplainView, FlowView, MapEntry, MapView, OrderView, ReloadView, ServiceView, Status,
-    SwitchView,
+    BackendView, CheckView, EventView, ExplainView, FlowView, MapEntry, MapView, OrderView, ReloadView, ServiceView,
+    Status, SwitchView,
 };
 
 /// Where the daemon puts its answer. Sending fails if the asker has gone away, which is the asker's affair: ignore it.
@@ -25,6 +25,15 @@ pub enum Request {
     Services(Answer<Vec<ServiceView>>),
     /// Every backend of every service, in the order of the configuration.
     Backends(Answer<Vec<BackendView>>),
+    /// What has become of backends, the newest last.
+    Events {
+        /// Most transitions to list; 1..=[`super::wire::MAX_ENTRIES`].
+        limit: usize,
+        /// Only those of this service. [`super::error::ErrorKind::NotFound`] if there is none of that name and none is told of.
+        service: Option<String>,
+        /// Where they go.
+        answer: Answer<Vec<EventView>>,
+    },
     /// Flows of the flow table.
     Flows {
         /// Most flows to list; 1..=[`super::wire::MAX_ENTRIES`].

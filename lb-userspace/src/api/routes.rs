@@ -22,8 +22,8 @@ use super::wire::{
 use crate::core::order::Change;
 use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
-    BackendView, CheckView, ExplainView, FlowView, MapEntry, MapView, OrderView, ReloadView, ServiceView, Status,
-    SwitchView,
+    BackendView, CheckView, EventView, ExplainView, FlowView, MapEntry, MapView, OrderView, ReloadView, ServiceView,
+    Status, SwitchView,
 };
 
 /// Every route of the API, answered by whoever receives `requests`.
@@ -33,6 +33,7 @@ pub(super) fn router(requests: mpsc::Sender<Request>) -> Router {
         .route("/v1/vips", get(vips))
         .route("/v1/services", get(services))
         .route("/v1/backends", get(backends))
+        .route("/v1/events", get(events))
         .route("/v1/flows", get(flows))
         .route("/v1/explain", get(explain))
         .route("/v1/maps", get(maps))
@@ -68,6 +69,15 @@ async fn services(State(daemon): State<Daemon>) -> Reply<Vec<ServiceView>> {
 
 async fn backends(State(daemon): State<Daemon>) -> Reply<Vec<BackendView>> {
     daemon.ask(READ_TIME, Request::Backends).await
+}
+
+async fn events(
+    State(daemon): State<Daemon>,
+    query: Result<Query<FlowsQuery>, QueryRejection>,
+) -> Reply<Vec<EventView>> {
+    let Query(FlowsQuery { limit, service }) = query?;
+    let limit = check_limit(limit)?;
+    daemon.ask(READ_TIME, |answer| Request::Events { limit, service, answer }).await
 }
 
 async fn flows(State(daemon): State<Daemon>, query: Result<Query<FlowsQuery>, QueryRejection>) -> Reply<Vec<FlowView>> {

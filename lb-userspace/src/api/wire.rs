@@ -90,14 +90,14 @@ pub struct HoldBody {
     pub target: Option<String>,
 }
 
-/// Query of `GET /v1/flows`.
+/// Query of `GET /v1/flows` and `/v1/events`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FlowsQuery {
-    /// Most flows to list.
+    /// Most of them to list.
     #[serde(default = "default_entries")]
     pub limit: usize,
-    /// Only flows of this service.
+    /// Only those of this service.
     pub service: Option<String>,
 }
 

@@ -92,6 +92,17 @@ pub(super) enum DaemonCommand {
     Services,
     /// List the backends of all services: state, health, share, how they are reached, what their last checks found
     Backends,
+    /// List what has become of backends: when, from which state to which, and why; the newest last
+    ///
+    /// pivotd remembers the last 1000 since it began.
+    Events {
+        /// Only those of this service
+        #[arg(long, value_name = "SERVICE")]
+        service: Option<String>,
+        /// Most of them to list
+        #[arg(long, value_name = "N", default_value_t = DEFAULT_ENTRIES, value_parser = limit)]
+        limit: usize,
+    },
     /// Check a backend now, and tell what was said on the way; exits with 1 unless it passes
     ///
     /// It is checked from this host, as the configuration says. What is found counts for nothing: the backend's state does not

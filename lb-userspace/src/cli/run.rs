@@ -49,6 +49,10 @@ async fn ask(command: DaemonCommand, target: &Target, output: Output) -> Result<
             let backends = client.backends().await.map_err(failed)?;
             output.show(&backends, |view, paint| render::backends(view, paint))?;
         }
+        DaemonCommand::Events { service, limit } => {
+            let events = client.events(limit, service.as_deref()).await.map_err(failed)?;
+            output.show(&events, |view, paint| render::events(view, paint))?;
+        }
         DaemonCommand::Check { target: backend } => {
             let checked = client.check(&backend).await.map_err(failed)?;
             output.show(&checked, render::check)?;

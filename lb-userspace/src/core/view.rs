@@ -430,6 +430,27 @@ pub struct ReloadView {
     pub changes: Vec<String>,
 }
 
+/// A transition of a backend's state (`pivot events`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventView {
+    /// Counted from 1 since pivotd began.
+    pub number: u64,
+    /// When it was, in milliseconds since the beginning of 1970, by this host's clock as it goes now.
+    pub date_ms: u64,
+    /// How long ago that is, in milliseconds.
+    pub ago_ms: u64,
+    /// `service/backend`.
+    pub backend: String,
+    /// Name of the service.
+    pub service: String,
+    /// What it was.
+    pub from: BackendState,
+    /// What it is since then.
+    pub to: BackendState,
+    /// Why.
+    pub reason: String,
+}
+
 /// What an order about backends did (`pivot drain`, `undrain`, `maintenance`, `ready`, `weight`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderView {

@@ -1,7 +1,7 @@
 //! The API's questions: the controller's view, with the counters of the kernel tables.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::future::join_all;
 
@@ -17,7 +17,7 @@ use crate::core::event::DrainTarget;
 use crate::core::explain::Question;
 use crate::core::order::Change;
 use crate::core::view::{
-    BackendView, CheckStepView, CheckView, CheckedView, ExplainView, InterfaceView, OrderView, OrderedView,
+    BackendView, CheckStepView, CheckView, CheckedView, EventView, ExplainView, InterfaceView, OrderView, OrderedView,
     ServiceView, Status, SwitchView, VerdictView, VipView,
 };
 use crate::io::check::{Checked, Prober};
@@ -34,6 +34,7 @@ impl Daemon {
             Request::Status(answer) => drop(answer.send(Ok(self.status()))),
             Request::Services(answer) => drop(answer.send(Ok(self.views().1))),
             Request::Backends(answer) => drop(answer.send(Ok(self.backends()))),
+            Request::Events { limit, service, answer } => drop(answer.send(self.events(limit, service.as_deref()))),
             Request::Flows { limit, service, answer } => drop(answer.send(self.flows(limit, service.as_deref()))),
             Request::Explain { question, answer } => drop(answer.send(self.explain(&question))),
             Request::Maps(answer) => {
@@ -131,6 +132,20 @@ impl Daemon {
 
     fn backends(&self) -> Vec<BackendView> {
         self.views().1.into_iter().flat_map(|service| service.backends).collect()
+    }
+
+    fn events(&self, limit: usize, service: Option<&str>) -> Result<Vec<EventView>, ApiError> {
+        let mut events = self.controller.events(service, limit, self.now());
+        if let Some(service) = service
+            && events.is_empty()
+            && self.controller.healthy(service).is_none()
+        {
+            return Err(ApiError::not_found(format!("no service {service:?}: `pivot services` lists them")));
+        }
+        // A clock before 1970 is nobody's.
+        let date = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+        events.iter_mut().for_each(|event| event.date_ms = date.saturating_sub(event.ago_ms));
+        Ok(events)
     }
 
     fn flows(&self, limit: usize, service: Option<&str>) -> Result<Vec<crate::core::view::FlowView>, ApiError> {

@@ -13,8 +13,8 @@ use lb_userspace::core::explain::Question;
 use lb_userspace::core::order::Change;
 use lb_userspace::core::view::vips::{HandOverView, HandedView, VipsView};
 use lb_userspace::core::view::{
-    BackendState, BackendView, CheckStepView, CheckView, CheckedView, ExplainView, FlowView, MapEntry, MapView,
-    OrderView, OrderedView, ReloadView, Status, SwitchView, WriterView,
+    BackendState, BackendView, CheckStepView, CheckView, CheckedView, EventView, ExplainView, FlowView, MapEntry,
+    MapView, OrderView, OrderedView, ReloadView, Status, SwitchView, WriterView,
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -80,6 +80,7 @@ pub(crate) async fn answer_all(mut requests: mpsc::Receiver<Request>) {
             Request::Status(answer) => drop(answer.send(Ok(fixture("status")))),
             Request::Services(answer) => drop(answer.send(Ok(fixture::<Status>("status").services))),
             Request::Backends(answer) => drop(answer.send(Ok(backends()))),
+            Request::Events { limit, service, answer } => drop(answer.send(events(limit, service.as_deref()))),
             Request::Flows { limit, service, answer } => drop(answer.send(flows(limit, service.as_deref()))),
             Request::Explain { question, answer } => drop(answer.send(explained(&question))),
             Request::Maps(answer) => drop(answer.send(Ok(fixture::<Vec<MapView>>("maps")))),
@@ -180,6 +181,27 @@ fn explained(question: &Question) -> Result<ExplainView, ApiError> {
         Ok(known)
     } else {
         Err(ApiError::conflict(format!("no explanation of {} as holder {}", question.packet(), question.as_holder)))
+    }
+}
+
+/// One transition of every backend.
+fn events(limit: usize, service: Option<&str>) -> Result<Vec<EventView>, ApiError> {
+    let event = |(number, backend): (u64, BackendView)| EventView {
+        number,
+        date_ms: 1_772_337_906_789,
+        ago_ms: 1000,
+        backend: backend.id,
+        service: backend.service,
+        from: BackendState::Starting,
+        to: backend.state,
+        reason: backend.last_check,
+    };
+    let all: Vec<EventView> = (1..).zip(backends()).map(event).collect();
+    let meant: Vec<EventView> =
+        all.into_iter().filter(|event| service.is_none_or(|it| it == event.service)).take(limit).collect();
+    match service {
+        Some(name) if meant.is_empty() => Err(ApiError::not_found(format!("no service '{name}'"))),
+        _ => Ok(meant),
     }
 }
 

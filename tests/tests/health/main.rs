@@ -2,6 +2,7 @@
 //! without it. What a check makes of a real server is `checks`.
 
 mod drain;
+mod events;
 mod fallen;
 mod hosts;
 mod idle;

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use crate::core::election::Role;
 use crate::core::view::vips::{HandOverView, HandedView, VipsView};
 use crate::core::view::{
-    BackendState, BackendView, ExplainView, FlowView, MapEntry, MapView, OrderView, OrderedView, ReloadView, Status,
+    BackendState, BackendView, EventView, ExplainView, FlowView, MapEntry, MapView, OrderView, OrderedView, ReloadView,
+    Status,
 };
 
 use super::super::text::Paint;
@@ -169,6 +170,31 @@ fn a_list_cut_at_its_limit_says_so() {
     let page = super::flows(&flow, 3, Paint::Plain);
     assert!(page.ends_with("\nthe first 3; there may be more flows: see --limit\n"), "{page}");
     assert!(super::flows(&[], 3, Paint::Plain).ends_with("\n0 flows\n"));
+}
+
+#[test]
+fn events_are_lines_with_their_reasons() {
+    let event = |number, date_ms, from, to, reason: &str| EventView {
+        number,
+        date_ms,
+        ago_ms: 0,
+        backend: "mysql/c2".into(),
+        service: "mysql".into(),
+        from,
+        to,
+        reason: reason.into(),
+    };
+    let events = [
+        event(1, 1_772_337_906_789, BackendState::Up, BackendState::Down, "wsrep_ready is OFF"),
+        event(2, 1_772_337_909_001, BackendState::Down, BackendState::Starting, "its checks pass"),
+    ];
+    let expected = "\
+TIME (UTC)               BACKEND   WAS   IS        REASON
+2026-03-01 04:05:06.789  mysql/c2  up    DOWN      wsrep_ready is OFF
+2026-03-01 04:05:09.001  mysql/c2  DOWN  starting  its checks pass
+";
+    same(&super::events(&events, Paint::Plain), expected);
+    assert!(super::events(&[], Paint::Plain).starts_with("nothing has become of any backend"));
 }
 
 #[test]

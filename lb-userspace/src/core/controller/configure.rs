@@ -32,6 +32,7 @@ impl Controller {
         let first = self.config.replace(config).is_none();
         self.hold_writers(now);
         let changes = self.states_changed(&changed, now);
+        self.note_all(now);
         let judged = self.deal_all(now);
         let tables = self.publish();
         let mut commands = self.footprint.change(&footprint, tables);
@@ -99,6 +100,7 @@ impl Controller {
                     subject: 0,
                     order: order.unwrap_or_default(),
                     since: now,
+                    told: None,
                     ramp: None,
                     in_use: false,
                     takes: false,
@@ -124,6 +126,12 @@ impl Controller {
         self.subjects = Subjects::new(succession.settle(&mut self.jitter, now));
         self.rest(now);
         self.ramps = Ramps::of(&self.pools);
+        // What a backend is at its beginning is no transition.
+        for member in self.pools.iter_mut().flat_map(|pool| &mut pool.members) {
+            if member.told.is_none() {
+                member.told = Some(member.state(&self.subjects));
+            }
+        }
         let is_up = |(pool, member): Slot| self.subjects[self.pools[pool].members[member].subject].is_up();
         was_up.into_iter().filter(|(slot, was_up)| is_up(*slot) != *was_up).map(|(slot, _)| slot).collect()
     }

@@ -9,6 +9,7 @@
 //! - what is checked has at most one check in flight that counts, and one in flight or due, however many backends go by it;
 //! - [`Controller::deadline`] is when something is due next; a tick at that time does it, so it always moves on.
 
+mod chronicle;
 mod configure;
 mod elected;
 mod elsewhere;
@@ -40,6 +41,7 @@ use super::order::Orders;
 use super::plan::Image;
 use super::view::BackendState;
 use super::writer::Statement;
+use chronicle::Chronicle;
 use elected::Elected;
 use footprint::Footprint;
 use pool::Pool;
@@ -47,6 +49,7 @@ use ramp::Ramps;
 use silence::Silence;
 use subject::Subjects;
 
+pub use chronicle::REMEMBERED;
 pub use orders::{OrderError, Ordered};
 pub use writers::SwitchError;
 
@@ -89,6 +92,8 @@ pub struct Controller {
     subjects: Subjects,
     /// Backends on their way to their whole share.
     ramps: Ramps,
+    /// What has become of backends.
+    chronicle: Chronicle,
     last_probe: u64,
     /// Hosts that are not heard any more.
     silence: Silence,
@@ -129,6 +134,7 @@ impl Controller {
             index: BTreeMap::new(),
             subjects: Subjects::default(),
             ramps: Ramps::default(),
+            chronicle: Chronicle::default(),
             last_probe: 0,
             silence: Silence::default(),
             elected: BTreeMap::new(),

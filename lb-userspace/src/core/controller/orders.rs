@@ -90,6 +90,9 @@ impl Controller {
                 }
                 _ => {}
             }
+            let member = &mut pool.members[j];
+            let awaits = !self.subjects[member.subject].is_up();
+            self.chronicle.note(member, &self.subjects, || reason(change, awaits), now);
             let before = pool.stands();
             pool.deal(maglev, &self.subjects, &mut deals, now);
             let member = &mut pool.members[j];
@@ -197,6 +200,19 @@ impl Controller {
             }
         }
     }
+}
+
+/// An order as the reason of a transition; `awaits`: of a backend that is to pass a check first.
+fn reason(change: Change, awaits: bool) -> String {
+    let order = match change {
+        Change::Drain(true) => "drain",
+        Change::Drain(false) => "undrain",
+        Change::Maintenance(true) => "maintenance",
+        Change::Maintenance(false) if awaits => "ready; it is checked first",
+        Change::Maintenance(false) => "ready",
+        Change::Weight(_) => "weight",
+    };
+    format!("ordered: {order}")
 }
 
 /// What an order has made of a backend, in words.

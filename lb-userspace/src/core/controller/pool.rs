@@ -41,6 +41,8 @@ pub(super) struct Member {
     pub(super) order: Order,
     /// When its state last changed.
     pub(super) since: Now,
+    /// The state that it was told to have last.
+    pub(super) told: Option<BackendState>,
     /// How far it has come to its share, if not all the way.
     pub(super) ramp: Option<Ramp>,
     /// Whether it took new flows when the service last had enough healthy backends.

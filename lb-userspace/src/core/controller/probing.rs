@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::pool::{Deals, Pool};
 use super::ramp::Ramp;
-use super::subject::{Probing, Subjects};
+use super::subject::{Probing, Subject, Subjects};
 use super::{Controller, Slot};
 use crate::core::command::{Command, Level};
-use crate::core::config::model::Protocol;
+use crate::core::config::model::{CheckKind, Protocol};
 use crate::core::event::{Now, ProbeOutcome};
 use crate::core::health::Transition;
 
@@ -113,6 +113,8 @@ impl Controller {
                 let is_up = self.subjects[member.subject].is_up();
                 let ramp = Ramp::begin(pool.service.slow_start, now).filter(|_| is_up);
                 self.ramps.set(slot, member, ramp);
+                let subject = &self.subjects[member.subject];
+                self.chronicle.note(member, &self.subjects, || why(subject), now);
             }
             pool.deal(slots, &self.subjects, &mut deals, now);
             logs.extend(members.iter().map(|member| changed(pool, *member, &self.subjects)));
@@ -123,6 +125,17 @@ impl Controller {
             }
         }
         logs
+    }
+}
+
+/// Why backends are up, or down.
+fn why(subject: &Subject) -> String {
+    match (subject.last_check.as_ref().map(|(_, outcome)| &outcome.verdict), subject.is_up()) {
+        _ if subject.check().kind == CheckKind::None => "it is not checked any more".to_owned(),
+        (Some(Err(reason)), false) => reason.clone(),
+        (Some(Ok(found)), true) if !found.is_empty() => format!("its checks pass: {found}"),
+        (Some(Ok(_)), true) => "its checks pass".to_owned(),
+        _ => "it goes by other checks since a reload".to_owned(),
     }
 }
 

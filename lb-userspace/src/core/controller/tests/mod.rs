@@ -1,6 +1,7 @@
 //! The controller driven without a kernel: a small configuration, a clock turned by hand, checks answered by a function.
 
 mod checks;
+mod chronicle;
 mod elections;
 mod elsewhere;
 mod orders;

@@ -277,6 +277,9 @@ impl Trial {
             configured.len()
         );
         let controller = &self.rig.controller;
+        for member in controller.pools.iter().flat_map(|pool| &pool.members) {
+            prop_assert_eq!(member.told, Some(member.state(&controller.subjects)), "{} changed unheard", member.key);
+        }
         let members = controller.pools.iter().flat_map(|pool| &pool.members);
         let checked = members.filter(|member| !member.order.maintenance).map(|member| member.subject);
         let checked: BTreeSet<usize> = checked.collect();

@@ -135,6 +135,11 @@ pub enum Event {
         /// The other host that holds it, if this one knows.
         holder: Option<Peer>,
     },
+    /// A backend did not take a connection, as the packet path has seen.
+    Refused {
+        /// Which.
+        backend: BackendKey,
+    },
     /// This host was cut off, or hung: what it knows of backends is old.
     Recheck,
     /// Time has passed: nothing else happened, but a deadline asked for by [`super::controller::Controller::deadline`] came.

@@ -18,6 +18,7 @@ pub mod memlock;
 pub mod netlink;
 pub mod preflight;
 pub mod provoke;
+pub mod refusals;
 pub mod sequence;
 pub mod sync_socket;
 pub mod vrrp;

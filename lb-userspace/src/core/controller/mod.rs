@@ -17,6 +17,7 @@ mod footprint;
 mod image;
 mod pool;
 mod probing;
+mod refused;
 mod subject;
 mod succession;
 #[cfg(test)]
@@ -128,6 +129,10 @@ impl Controller {
             Event::ProbeEnded { id, outcome } => self.probe_ended(id, outcome, now),
             Event::Neighbour { address, next_hop } => self.neighbour(address, next_hop),
             Event::Elected { group, role, holder } => self.take_in(group, Elected { role, holder }),
+            Event::Refused { backend } => {
+                self.refused(&backend, now);
+                Vec::new()
+            }
             Event::Recheck => self.recheck(now),
             Event::Tick => self.tick(now),
             Event::Stop => self.stop(),

@@ -4,6 +4,7 @@ mod checks;
 mod drains;
 mod elections;
 mod elsewhere;
+mod refused;
 mod reloads;
 mod scenario;
 mod shared;

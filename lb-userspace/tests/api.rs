@@ -12,6 +12,7 @@ use lb_userspace::api::error::{ApiError, ErrorKind};
 use lb_userspace::api::server::serve;
 use lb_userspace::api::wire::ExplainQuery;
 use lb_userspace::core::config::model::Protocol;
+use lb_userspace::core::order::{Change, Weight};
 use lb_userspace::core::view::vips::VipsView;
 use lb_userspace::core::view::{BackendState, ExplainView, FlowView, MapEntry, MapView, Status};
 use serde_json::Value;
@@ -55,11 +56,19 @@ async fn limits_and_filters_reach_the_daemon() {
 async fn orders_come_back_with_what_they_did() {
     let daemon = FakeDaemon::start();
     let client = Client::new(daemon.socket());
-    let one = client.drain("keystone/c3", true).await.unwrap().backends;
+    let one = client.order("keystone/c3", Change::Drain(true)).await.unwrap().backends;
     assert_eq!((one.len(), one[0].state, one[0].changed), (1, BackendState::Drain, true));
-    let all = client.drain("c2", false).await.unwrap().backends;
+    let all = client.order("c2", Change::Drain(false)).await.unwrap().backends;
     assert_eq!(all.iter().map(|b| b.id.as_str()).collect::<Vec<_>>(), ["keystone/c2", "mysql/c2", "horizon/c2"]);
-    assert_eq!(refusal(client.drain("keystone/c9", true).await).kind, ErrorKind::NotFound);
+    assert_eq!(refusal(client.order("keystone/c9", Change::Drain(true)).await).kind, ErrorKind::NotFound);
+    let one = client.order("keystone/c3", Change::Maintenance(true)).await.unwrap().backends;
+    assert_eq!((one[0].state, one[0].changed), (BackendState::Maint, true));
+    let one = client.order("keystone/c3", Change::Maintenance(false)).await.unwrap().backends;
+    assert_eq!((one[0].state, one[0].changed), (BackendState::Up, false));
+    for (weight, now) in [(Some(Weight::Percent(50)), Some(50)), (Some(Weight::Of(7)), Some(7)), (None, None)] {
+        let one = client.order("keystone/c3", Change::Weight(weight)).await.unwrap().backends;
+        assert_eq!((one[0].weight, one[0].weight_now), (100, now));
+    }
     let moved = client.failover(Some("control".to_owned()), Some("c2".to_owned())).await.unwrap().groups;
     assert_eq!(
         moved.iter().map(|it| (it.group.as_str(), it.holder.as_deref())).collect::<Vec<_>>(),
@@ -205,6 +214,12 @@ async fn what_no_client_of_ours_sends_is_refused_in_json() {
         ("POST /v1/drain", json, "{\"target\": \"a/b/c\"}", 400, "invalid"),
         ("POST /v1/undrain", json, "{\"target\": \"\"}", 400, "invalid"),
         ("POST /v1/drain", "", "{\"target\": \"c1\"}", 415, "invalid"),
+        ("GET /v1/maintenance", "", "", 405, "invalid"),
+        ("POST /v1/maintenance", json, "{\"target\": \"a/b/c\"}", 400, "invalid"),
+        ("POST /v1/ready", json, "{\"target\": \"nothing\"}", 404, "not_found"),
+        ("POST /v1/weight", json, "{\"target\": \"c1\"}", 422, "invalid"),
+        ("POST /v1/weight", json, "{\"target\": \"c1\", \"weight\": 50}", 422, "invalid"),
+        ("POST /v1/weight", json, "{\"target\": \"c1\", \"weight\": \"257\"}", 400, "invalid"),
         ("GET /v1/failover", "", "", 405, "invalid"),
         ("POST /v1/vips", "", "", 405, "invalid"),
         ("POST /v1/failover", json, "{\"target\": \"control\", \"form\": \"c1\"}", 422, "invalid"),

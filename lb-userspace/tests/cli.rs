@@ -151,22 +151,34 @@ fn an_unknown_backend_is_refused() {
 }
 
 #[test]
-fn a_drain_shows_its_result_and_what_is_left_unserved() {
+fn an_order_shows_its_result_and_what_is_left_unserved() {
     let daemon = FakeDaemon::start();
     let output = run(pivot(&daemon.socket()).args(["drain", "keystone/c3"]));
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(text(&output.stdout), "BACKEND      STATE\nkeystone/c3  drain\n");
+    assert_eq!(text(&output.stdout), "BACKEND      STATE  WEIGHT\nkeystone/c3  drain     100\n");
     assert_eq!(text(&output.stderr), "");
 
     let output = run(pivot(&daemon.socket()).args(["drain", "horizon/c2"]));
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(text(&output.stdout), "BACKEND     STATE\nhorizon/c2  DOWN\n");
+    assert_eq!(text(&output.stdout), "BACKEND     STATE  WEIGHT\nhorizon/c2  DOWN      100\n");
     let warning = "warning: horizon: no backend takes new connections (2 down): clients are reset\n";
     assert_eq!(text(&output.stderr), warning);
 
     let output = run(pivot(&daemon.socket()).args(["undrain", "mysql/c2"]));
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(text(&output.stdout), "BACKEND   STATE\nmysql/c2  up\n");
+    assert_eq!(text(&output.stdout), "BACKEND   STATE  WEIGHT\nmysql/c2  up        100\n");
+
+    for (line, state) in [
+        (["maintenance", "keystone/c3", ""], "maint     100"),
+        (["ready", "keystone/c3", ""], "up        100"),
+        (["weight", "keystone/c3", "50%"], "up     50/100"),
+        (["weight", "keystone/c3", "reset"], "up        100"),
+    ] {
+        let output = run(pivot(&daemon.socket()).args(line.iter().filter(|word| !word.is_empty())));
+        assert_eq!(output.status.code(), Some(0), "{line:?}: {}", text(&output.stderr));
+        let shown = text(&output.stdout);
+        assert!(shown.starts_with(&format!("BACKEND      STATE  WEIGHT\nkeystone/c3  {state}")), "{line:?}: {shown}");
+    }
 }
 
 #[test]
@@ -234,6 +246,11 @@ fn wrong_usage_is_told_from_failure() {
         &["status", "--verbose"],
         &["drain"],
         &["drain", "a/b/c"],
+        &["maintenance"],
+        &["ready", "a/b/c"],
+        &["weight", "keystone/c1"],
+        &["weight", "keystone/c1", "257"],
+        &["weight", "keystone/c1", "half"],
         &["failover", "a", "b"],
         &["failover", "--to"],
         &["release", "--to", "c2"],

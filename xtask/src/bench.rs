@@ -1,4 +1,4 @@
-//! `cargo xtask bench path | failover | checks`: builds pivot for release, and xdpbench if it is needed, then becomes the benchmark.
+//! `cargo xtask bench path | failover | loss | checks`: builds pivot for release, and xdpbench if it is needed, then becomes the benchmark.
 //!
 //! Becoming it (exec) leaves its standard output, its signals and its exit code untouched: it removes what it made, also at
 //! Ctrl-C.
@@ -33,7 +33,9 @@ enum Benchmark {
     /// The outage that clients see when a VIP's holder is lost, beside keepalived's.
     Failover(FailoverOptions),
     /// What 3,000 health checks a second cost, beside HAProxy's.
-    Checks(ChecksOptions),
+    Checks(LabOptions),
+    /// What clients notice when a backend is lost, beside HAProxy's.
+    Loss(LabOptions),
 }
 
 #[derive(clap::Args)]
@@ -63,7 +65,7 @@ struct FailoverOptions {
 }
 
 #[derive(clap::Args)]
-struct ChecksOptions {
+struct LabOptions {
     /// Print one JSON object on standard output; everything else goes to standard error.
     #[arg(long)]
     json: bool,
@@ -81,13 +83,17 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             arguments.extend(options.json.then(|| "--json".to_owned()));
             become_benchmark(&arguments)
         }
-        Benchmark::Checks(options) => {
-            setup::ensure(&[Group::Bpf, Group::Lab, Group::Real])?;
-            let mut arguments = ["checks", "--keep", KEPT].map(str::to_owned).to_vec();
-            arguments.extend(options.json.then(|| "--json".to_owned()));
-            become_benchmark(&arguments)
-        }
+        Benchmark::Checks(options) => in_lab("checks", options),
+        Benchmark::Loss(options) => in_lab("loss", options),
     }
+}
+
+/// A benchmark in the lab, beside HAProxy.
+fn in_lab(name: &str, options: &LabOptions) -> Result<ExitCode> {
+    setup::ensure(&[Group::Bpf, Group::Lab, Group::Real])?;
+    let mut arguments = [name, "--keep", KEPT].map(str::to_owned).to_vec();
+    arguments.extend(options.json.then(|| "--json".to_owned()));
+    become_benchmark(&arguments)
 }
 
 fn path(options: &PathOptions) -> Result<ExitCode> {

@@ -16,10 +16,11 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::error::{ApiError, ErrorBody};
-use super::wire::{CHANGE_TIME, CheckBody, DrainBody, ExplainQuery, FailoverBody, HoldBody, READ_TIME};
+use super::wire::{CHANGE_TIME, CheckBody, DrainBody, ExplainQuery, FailoverBody, HoldBody, READ_TIME, WeightBody};
+use crate::core::order::Change;
 use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
-    BackendView, CheckView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
+    BackendView, CheckView, ExplainView, FlowView, MapEntry, MapView, OrderView, ReloadView, ServiceView, Status,
 };
 
 /// Longest connecting may take.
@@ -158,11 +159,24 @@ impl Client {
         self.ask(Method::POST, "/v1/check", body, CHANGE_TIME).await
     }
 
-    /// `POST /v1/drain`, or with `drain` false `POST /v1/undrain`.
-    pub async fn drain(&self, target: &str, drain: bool) -> Result<DrainView, ClientError> {
-        let path = if drain { "/v1/drain" } else { "/v1/undrain" };
-        let body = serde_json::json!(DrainBody { target: target.to_owned() }).to_string();
-        self.ask(Method::POST, path, body, CHANGE_TIME).await
+    /// `POST /v1/drain`, `/v1/undrain`, `/v1/maintenance`, `/v1/ready` or `/v1/weight`.
+    pub async fn order(&self, target: &str, change: Change) -> Result<OrderView, ClientError> {
+        let target = target.to_owned();
+        let path = match change {
+            Change::Drain(true) => "/v1/drain",
+            Change::Drain(false) => "/v1/undrain",
+            Change::Maintenance(true) => "/v1/maintenance",
+            Change::Maintenance(false) => "/v1/ready",
+            Change::Weight(_) => "/v1/weight",
+        };
+        let body = match change {
+            Change::Drain(_) | Change::Maintenance(_) => serde_json::json!(DrainBody { target }),
+            Change::Weight(weight) => {
+                let weight = weight.map_or_else(|| "reset".to_owned(), |weight| weight.to_string());
+                serde_json::json!(WeightBody { target, weight })
+            }
+        };
+        self.ask(Method::POST, path, body.to_string(), CHANGE_TIME).await
     }
 
     /// `POST /v1/failover`.

@@ -5,9 +5,10 @@ use tokio::sync::oneshot;
 use super::error::ApiError;
 use crate::core::event::DrainTarget;
 use crate::core::explain::Question;
+use crate::core::order::Change;
 use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
-    BackendView, CheckView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
+    BackendView, CheckView, ExplainView, FlowView, MapEntry, MapView, OrderView, ReloadView, ServiceView, Status,
 };
 
 /// Where the daemon puts its answer. Sending fails if the asker has gone away, which is the asker's affair: ignore it.
@@ -57,14 +58,15 @@ pub enum Request {
         /// Where it goes what was found, once all checks have ended.
         answer: Answer<CheckView>,
     },
-    /// Take backends out of service for new flows, or put them back.
-    Drain {
+    /// Order backends to be something, or undo that. [`super::error::ErrorKind::Internal`] if it cannot be remembered: then
+    /// nothing has changed.
+    Order {
         /// Which. [`super::error::ErrorKind::NotFound`] if it names no backend.
         target: DrainTarget,
-        /// `true` to drain, `false` to undo it.
-        drain: bool,
-        /// Where the new states go, once the kernel tables carry them.
-        answer: Answer<DrainView>,
+        /// What.
+        change: Change,
+        /// Where the new states go, once the order outlives a crash and the kernel tables carry it.
+        answer: Answer<OrderView>,
     },
     /// How elections stand.
     Vips(Answer<VipsView>),

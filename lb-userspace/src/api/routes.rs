@@ -17,12 +17,12 @@ use super::error::{ApiError, ErrorBody, ErrorKind};
 use super::request::{Answer, Request};
 use super::wire::{
     ARRIVAL_TIME, BODY_BYTES, CHANGE_TIME, CheckBody, DrainBody, DumpQuery, ExplainQuery, FailoverBody, FlowsQuery,
-    HoldBody, READ_TIME, check_limit, parse_target,
+    HoldBody, READ_TIME, WeightBody, check_limit, parse_target, parse_weight,
 };
-use crate::core::event::DrainTarget;
+use crate::core::order::Change;
 use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
-    BackendView, CheckView, DrainView, ExplainView, FlowView, MapEntry, MapView, ReloadView, ServiceView, Status,
+    BackendView, CheckView, ExplainView, FlowView, MapEntry, MapView, OrderView, ReloadView, ServiceView, Status,
 };
 
 /// Every route of the API, answered by whoever receives `requests`.
@@ -39,6 +39,9 @@ pub(super) fn router(requests: mpsc::Sender<Request>) -> Router {
         .route("/v1/check", post(check))
         .route("/v1/drain", post(drain))
         .route("/v1/undrain", post(undrain))
+        .route("/v1/maintenance", post(maintenance))
+        .route("/v1/ready", post(ready))
+        .route("/v1/weight", post(weight))
         .route("/v1/failover", post(failover))
         .route("/v1/hold", post(hold))
         .route("/v1/release", post(release))
@@ -100,14 +103,32 @@ async fn check(State(daemon): State<Daemon>, request: extract::Request) -> Reply
     daemon.ask(CHANGE_TIME, |answer| Request::Check { target, answer }).await
 }
 
-async fn drain(State(daemon): State<Daemon>, request: extract::Request) -> Reply<DrainView> {
-    let target = read_target(request).await?;
-    daemon.ask(CHANGE_TIME, |answer| Request::Drain { target, drain: true, answer }).await
+async fn drain(State(daemon): State<Daemon>, request: extract::Request) -> Reply<OrderView> {
+    order(daemon, Change::Drain(true), request).await
 }
 
-async fn undrain(State(daemon): State<Daemon>, request: extract::Request) -> Reply<DrainView> {
-    let target = read_target(request).await?;
-    daemon.ask(CHANGE_TIME, |answer| Request::Drain { target, drain: false, answer }).await
+async fn undrain(State(daemon): State<Daemon>, request: extract::Request) -> Reply<OrderView> {
+    order(daemon, Change::Drain(false), request).await
+}
+
+async fn maintenance(State(daemon): State<Daemon>, request: extract::Request) -> Reply<OrderView> {
+    order(daemon, Change::Maintenance(true), request).await
+}
+
+async fn ready(State(daemon): State<Daemon>, request: extract::Request) -> Reply<OrderView> {
+    order(daemon, Change::Maintenance(false), request).await
+}
+
+async fn weight(State(daemon): State<Daemon>, request: extract::Request) -> Reply<OrderView> {
+    let WeightBody { target, weight } = read_body(request).await?;
+    let (target, change) = (parse_target(&target)?, Change::Weight(parse_weight(&weight)?));
+    daemon.ask(CHANGE_TIME, |answer| Request::Order { target, change, answer }).await
+}
+
+async fn order(daemon: Daemon, change: Change, request: extract::Request) -> Reply<OrderView> {
+    let DrainBody { target } = read_body(request).await?;
+    let target = parse_target(&target)?;
+    daemon.ask(CHANGE_TIME, |answer| Request::Order { target, change, answer }).await
 }
 
 async fn failover(State(daemon): State<Daemon>, request: extract::Request) -> Reply<HandOverView> {
@@ -137,12 +158,6 @@ async fn wrong_method(method: Method, uri: Uri) -> Refusal {
     let message =
         format!("{method} is no method of {}: views are read with GET, orders are given with POST", uri.path());
     Refusal { status: StatusCode::METHOD_NOT_ALLOWED, error: ApiError::invalid(message) }
-}
-
-/// Reads the body of a drain or undrain order.
-async fn read_target(request: extract::Request) -> Result<DrainTarget, Refusal> {
-    let DrainBody { target } = read_body(request).await?;
-    Ok(parse_target(&target)?)
 }
 
 /// Reads the body of an order, for no longer than [`ARRIVAL_TIME`].

@@ -9,6 +9,7 @@ use super::error::ApiError;
 use crate::core::config::model::Protocol;
 use crate::core::event::{BackendKey, DrainTarget};
 use crate::core::explain::Question;
+use crate::core::order::Weight;
 
 /// Name of the instance when none is given.
 pub const DEFAULT_INSTANCE: &str = "pivot";
@@ -31,12 +32,22 @@ pub const READ_TIME: Duration = Duration::from_secs(5);
 /// Longest the daemon may take to carry out an order: a reload reads a file and swaps every table.
 pub const CHANGE_TIME: Duration = Duration::from_secs(60);
 
-/// Body of `POST /v1/drain` and `/v1/undrain`.
+/// Body of `POST /v1/drain`, `/v1/undrain`, `/v1/maintenance` and `/v1/ready`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DrainBody {
     /// `service/backend`, or a backend's name in every service.
     pub target: String,
+}
+
+/// Body of `POST /v1/weight`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightBody {
+    /// `service/backend`, or a backend's name in every service.
+    pub target: String,
+    /// `50`, `50%`, or `reset` for the configured one.
+    pub weight: String,
 }
 
 /// Body of `POST /v1/check`.
@@ -149,6 +160,20 @@ pub fn parse_target(text: &str) -> Result<DrainTarget, ApiError> {
     }
 }
 
+/// Reads a weight: a number, a percentage, or `reset` (`None`).
+///
+/// # Errors
+/// [`super::error::ErrorKind::Invalid`] for anything else.
+pub fn parse_weight(text: &str) -> Result<Option<Weight>, ApiError> {
+    match text {
+        "reset" => Ok(None),
+        weight => weight
+            .parse()
+            .map(Some)
+            .map_err(|error| ApiError::invalid(format!("{error}, or `reset` to have the configured one again"))),
+    }
+}
+
 /// Checks how many entries were asked for.
 ///
 /// # Errors
@@ -178,6 +203,14 @@ mod tests {
             let error = parse_target(bad).unwrap_err();
             assert!(error.message.starts_with(&format!("'{bad}' names no backend")), "{error}");
         }
+    }
+
+    #[test]
+    fn a_weight_is_given_or_taken_back() {
+        assert_eq!(parse_weight("reset").unwrap(), None);
+        assert_eq!(parse_weight("50%").unwrap(), Some(Weight::Percent(50)));
+        let error = parse_weight("heavy").unwrap_err().message;
+        assert!(error.starts_with("\"heavy\" is no weight") && error.contains("`reset`"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
-use crate::api::wire::{DEFAULT_ENTRIES, MAX_ENTRIES, parse_target};
+use crate::api::wire::{DEFAULT_ENTRIES, MAX_ENTRIES, parse_target, parse_weight};
 use crate::core::config::model::Protocol;
 use crate::io::instance::check_name;
 
@@ -135,6 +135,9 @@ pub(super) enum DaemonCommand {
         command: Option<MapsCommand>,
     },
     /// Send no new flows to a backend; those it has stay with it
+    ///
+    /// This and the other orders about backends are about what this host sends; give them on every host that may hold the VIP.
+    /// They stand until they are undone, also over restarts of pivotd and of the host.
     Drain {
         /// The backend: SERVICE/BACKEND, or BACKEND to mean it in every service
         #[arg(value_parser = target)]
@@ -145,6 +148,29 @@ pub(super) enum DaemonCommand {
         /// The backend: SERVICE/BACKEND, or BACKEND to mean it in every service
         #[arg(value_parser = target)]
         target: String,
+    },
+    /// Put a backend into maintenance: its flows are cut, it gets no new ones, and it is not checked
+    ///
+    /// What is checked for several services is checked as long as one of its backends is not in maintenance. 'pivot ready' ends it.
+    Maintenance {
+        /// The backend: SERVICE/BACKEND, or BACKEND to mean it in every service
+        #[arg(value_parser = target)]
+        target: String,
+    },
+    /// End the maintenance of a backend: it gets flows again once a check passes; one that is drained stays so
+    Ready {
+        /// The backend: SERVICE/BACKEND, or BACKEND to mean it in every service
+        #[arg(value_parser = target)]
+        target: String,
+    },
+    /// Give a backend another weight than the configured one; it keeps its flows
+    Weight {
+        /// The backend: SERVICE/BACKEND, or BACKEND to mean it in every service
+        #[arg(value_parser = target)]
+        target: String,
+        /// 0 to 256 (0: no new flows), 0% to 1000% of the configured one, or 'reset' to have that again
+        #[arg(value_name = "N|N%|reset", value_parser = weight)]
+        weight: String,
     },
     /// Hand VIPs that this host holds over to the next host; it does not take them back while that one lives
     ///
@@ -202,6 +228,10 @@ pub(super) fn instance(name: &str) -> Result<String, String> {
 
 fn target(text: &str) -> Result<String, String> {
     parse_target(text).map(|_| text.to_owned()).map_err(|error| error.message)
+}
+
+fn weight(text: &str) -> Result<String, String> {
+    parse_weight(text).map(|_| text.to_owned()).map_err(|error| error.message)
 }
 
 fn protocol(text: &str) -> Result<Protocol, String> {

@@ -9,9 +9,10 @@ use super::render;
 use super::target::Target;
 use super::warning::{Severity, Warning, of_services, warnings};
 use crate::api::client::{Client, ClientError};
-use crate::api::wire::ExplainQuery;
+use crate::api::wire::{ExplainQuery, parse_weight};
+use crate::core::order::Change;
 use crate::core::view::vips::{HandOverView, HandedView};
-use crate::core::view::{BackendView, DrainView, ServiceView};
+use crate::core::view::{BackendView, OrderView, ServiceView};
 
 /// Runs the command; what to exit with.
 pub(super) fn run(args: Args) -> Result<u8, CliError> {
@@ -73,16 +74,20 @@ async fn ask(command: DaemonCommand, target: &Target, output: Output) -> Result<
             output.show(&entries, |view, paint| render::map_entries(view, limit, paint))?;
         }
         DaemonCommand::Drain { target: backend } => {
-            let drained = client.drain(&backend, true).await.map_err(failed)?;
-            output.show(&drained, render::drain)?;
-            // The order is carried out; that it took the last backend away must not go unseen.
-            if let Ok(services) = client.services().await {
-                output.warn(&unserved(services, &drained));
-            }
+            order(&client, target, &backend, Change::Drain(true), output).await?;
         }
         DaemonCommand::Undrain { target: backend } => {
-            let undrained = client.drain(&backend, false).await.map_err(failed)?;
-            output.show(&undrained, render::drain)?;
+            order(&client, target, &backend, Change::Drain(false), output).await?;
+        }
+        DaemonCommand::Maintenance { target: backend } => {
+            order(&client, target, &backend, Change::Maintenance(true), output).await?;
+        }
+        DaemonCommand::Ready { target: backend } => {
+            order(&client, target, &backend, Change::Maintenance(false), output).await?;
+        }
+        DaemonCommand::Weight { target: backend, weight } => {
+            let change = Change::Weight(parse_weight(&weight)?);
+            order(&client, target, &backend, change, output).await?;
         }
         DaemonCommand::Failover { target: name, to } => {
             let moved = client.failover(name, to).await.map_err(failed)?;
@@ -106,6 +111,25 @@ async fn ask(command: DaemonCommand, target: &Target, output: Output) -> Result<
     Ok(OK)
 }
 
+/// Gives an order about backends, and shows what came of it.
+async fn order(
+    client: &Client,
+    target: &Target,
+    backend: &str,
+    change: Change,
+    output: Output,
+) -> Result<(), CliError> {
+    let ordered = client.order(backend, change).await.map_err(|error| CliError::from_client(error, target))?;
+    output.show(&ordered, render::ordered)?;
+    // The order is carried out; that it took the last backend away must not go unseen. One that is not ready yet is no news.
+    if !matches!(change, Change::Drain(false) | Change::Maintenance(false))
+        && let Ok(services) = client.services().await
+    {
+        output.warn(&unserved(services, &ordered));
+    }
+    Ok(())
+}
+
 /// Groups that this host was held back from, and that nobody is known to hold now.
 fn orphaned(held: &HandOverView) -> Vec<Warning> {
     let groups = held.groups.iter().filter(|group| group.holder.is_none());
@@ -115,9 +139,9 @@ fn orphaned(held: &HandOverView) -> Vec<Warning> {
     groups.map(|group| Warning { severity: Severity::Critical, text: text(group) }).collect()
 }
 
-/// Those of the services with a backend among the drained ones which nobody serves now.
-fn unserved(mut services: Vec<ServiceView>, drained: &DrainView) -> Vec<Warning> {
-    let named = |backend: &BackendView| drained.backends.iter().any(|one| one.id == backend.id);
+/// Those of the services with a backend among the ordered ones which nobody serves now.
+fn unserved(mut services: Vec<ServiceView>, ordered: &OrderView) -> Vec<Warning> {
+    let named = |backend: &BackendView| ordered.backends.iter().any(|one| one.id == backend.id);
     services.retain(|service| service.backends.iter().any(named));
     let mut found = of_services(&services);
     found.retain(|warning| warning.severity == Severity::Critical);

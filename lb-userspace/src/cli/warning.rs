@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::core::election::Role;
-use crate::core::view::{BackendState, BackendView, FlowTableView, ServiceView, Status};
+use crate::core::view::{BackendState, BackendView, BelowView, FlowTableView, ServiceView, Status};
 
 use super::human::{duration, millis, plural};
 
@@ -28,7 +28,8 @@ pub struct Warning {
     pub text: String,
 }
 
-/// Everything to warn of in a status. Empty: the host is healthy. A drained backend is as ordered, and no warning.
+/// Everything to warn of in a status. Empty: the host is healthy. A backend that is drained or in maintenance is as ordered, and
+/// no warning.
 pub fn warnings(status: &Status) -> Vec<Warning> {
     let mut all: Vec<Warning> = attachment(status).into_iter().chain(of_services(&status.services)).collect();
     all.extend(apart(status));
@@ -101,17 +102,26 @@ fn unread(status: &Status) -> Option<Warning> {
 
 /// A service whose new connections nobody takes.
 fn unserved(service: &ServiceView) -> Option<Warning> {
+    if let Some(BelowView { healthy, min_healthy, below_min }) = &service.below
+        && (below_min == "keep" || *healthy > 0)
+    {
+        let now = match below_min.as_str() {
+            "keep" => "new connections go to those that were in use before, down or not",
+            _ => "new connections are reset",
+        };
+        let of = plural(*healthy, "healthy backend");
+        let text = format!("{}: {of}, fewer than min_healthy = {min_healthy}: {now}", service.name);
+        return Some(Warning { severity: Severity::Critical, text });
+    }
     if service.backends.iter().any(takes_new_flows) {
         return None;
     }
     let number = |state| service.backends.iter().filter(|backend| backend.state == state).count();
-    let (down, drained) = (number(BackendState::Down), number(BackendState::Drain));
-    let why = match (down, drained) {
-        (0, 0) => "all backends have weight 0".to_owned(),
-        (_, 0) => format!("{down} down"),
-        (0, _) => format!("{drained} drained"),
-        _ => format!("{down} down, {drained} drained"),
-    };
+    let states =
+        [(BackendState::Down, "down"), (BackendState::Drain, "drained"), (BackendState::Maint, "in maintenance")];
+    let numbers = states.map(|(state, word)| (number(state), word)).into_iter().filter(|(number, _)| *number > 0);
+    let why = numbers.map(|(number, word)| format!("{number} {word}")).collect::<Vec<_>>().join(", ");
+    let why = if why.is_empty() { "all backends have weight 0".to_owned() } else { why };
     let text = format!("{}: no backend takes new connections ({why}): clients are reset", service.name);
     Some(Warning { severity: Severity::Critical, text })
 }
@@ -133,17 +143,17 @@ fn weakened(service: &ServiceView) -> Vec<Warning> {
 }
 
 fn takes_new_flows(backend: &BackendView) -> bool {
-    backend.state == BackendState::Up && backend.weight > 0
+    backend.state.takes_flows() && backend.weight_in_force() > 0
 }
 
 /// A backend on another host that is to be sent packets, and cannot be.
 pub(super) fn is_unresolved(backend: &BackendView) -> bool {
-    backend.state != BackendState::Down && !backend.local && backend.mac.is_none()
+    !matches!(backend.state, BackendState::Down | BackendState::Maint) && !backend.local && backend.mac.is_none()
 }
 
 /// How many of a service's backends take new flows: `2 of 3 up`.
 pub(super) fn standing(service: &ServiceView) -> String {
-    let up = service.backends.iter().filter(|backend| backend.state == BackendState::Up).count();
+    let up = service.backends.iter().filter(|backend| backend.state.takes_flows()).count();
     format!("{up} of {} up", plural(service.backends.len(), "backend"))
 }
 
@@ -185,10 +195,29 @@ mod tests {
         assert!(warnings(&status).is_empty());
         status.services[0].backends.iter_mut().for_each(|backend| backend.state = BackendState::Drain);
         assert_eq!(texts(&status), ["keystone: no backend takes new connections (3 drained): clients are reset"]);
+        status.services[0].backends[0].state = BackendState::Maint;
+        assert!(texts(&status)[0].contains("(2 drained, 1 in maintenance)"));
         for backend in &mut status.services[0].backends {
-            (backend.state, backend.weight) = (BackendState::Up, 0);
+            (backend.state, backend.weight_now) = (BackendState::Up, Some(0));
         }
         assert!(texts(&status)[0].contains("(all backends have weight 0)"));
+    }
+
+    #[test]
+    fn a_service_below_its_minimum_is_told_with_what_becomes_of_new_connections() {
+        let mut status = well();
+        let below =
+            |healthy, below_min: &str| Some(BelowView { healthy, min_healthy: 2, below_min: below_min.to_owned() });
+        status.services[0].below = below(1, "reset");
+        assert_eq!(
+            texts(&status),
+            ["keystone: 1 healthy backend, fewer than min_healthy = 2: new connections are reset"]
+        );
+        status.services[0].below = below(0, "keep");
+        let expected = "keystone: 0 healthy backends, fewer than min_healthy = 2: new connections go to those that were in \
+                        use before, down or not";
+        assert_eq!(texts(&status), [expected]);
+        assert_eq!(warnings(&status)[0].severity, Severity::Critical);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod handover;
 pub mod health;
 pub mod hooks;
 pub mod maglev;
+pub mod order;
 pub mod plan;
 pub mod run;
 pub mod sync;

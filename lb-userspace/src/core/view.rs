@@ -20,10 +20,22 @@ pub use checks::{ChecksView, LATE_MS, LateView};
 pub enum BackendState {
     /// Takes new flows.
     Up,
+    /// The same, but came up a short while ago, and has not its whole share yet.
+    Starting,
     /// Healthy, keeps its flows, takes no new ones.
     Drain,
     /// Failed its checks: its flows are reset.
     Down,
+    /// In maintenance, as ordered: its flows are reset, and it is not checked.
+    Maint,
+}
+
+impl BackendState {
+    /// Whether it takes new flows.
+    #[must_use]
+    pub fn takes_flows(self) -> bool {
+        matches!(self, Self::Up | Self::Starting)
+    }
 }
 
 /// `pivot status`.
@@ -199,6 +211,8 @@ pub struct ServiceView {
     pub mode: Mode,
     /// Backends in the order of the configuration.
     pub backends: Vec<BackendView>,
+    /// Whether it has fewer healthy backends than it needs.
+    pub below: Option<BelowView>,
     /// Packets of this service balanced by this host.
     pub packets: u64,
     /// Their bytes, Ethernet header included.
@@ -211,6 +225,25 @@ pub struct ServiceView {
     pub crowded: u64,
     /// Flows that were not put there as more came than `tables.new_flows` allows.
     pub limited: u64,
+}
+
+/// A service with too few healthy backends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BelowView {
+    /// How many there are, drained ones included.
+    pub healthy: usize,
+    /// How many there are to be.
+    pub min_healthy: u32,
+    /// What becomes of new flows: `reset`: refused; `keep`: they go to those backends that got them before, down or not.
+    pub below_min: String,
+}
+
+impl BackendView {
+    /// Weight that it has now.
+    #[must_use]
+    pub fn weight_in_force(&self) -> u16 {
+        self.weight_now.unwrap_or(self.weight)
+    }
 }
 
 /// One backend.
@@ -230,6 +263,10 @@ pub struct BackendView {
     pub port: u16,
     /// Configured weight.
     pub weight: u16,
+    /// Weight that it has now, ordered or on its way up, if that is another one.
+    pub weight_now: Option<u16>,
+    /// What its operator ordered it to be, if anything: `maintenance, drained, weight 50%`.
+    pub ordered: Option<String>,
     /// State.
     pub state: BackendState,
     /// Health counter: 0 ..= rise+fall-1.
@@ -366,11 +403,11 @@ pub struct ReloadView {
     pub changes: Vec<String>,
 }
 
-/// What an order to drain, or to undo it, did (`pivot drain`, `pivot undrain`).
+/// What an order about backends did (`pivot drain`, `undrain`, `maintenance`, `ready`, `weight`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DrainView {
+pub struct OrderView {
     /// Every backend that was meant, at least one.
-    pub backends: Vec<DrainedView>,
+    pub backends: Vec<OrderedView>,
 }
 
 /// What checks found that were made because somebody asked (`pivot check`). They count for nothing.
@@ -410,11 +447,15 @@ pub struct CheckStepView {
 
 /// One backend that such an order named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DrainedView {
+pub struct OrderedView {
     /// `service/backend`.
     pub id: String,
     /// Its state from now on; a backend that is down stays down, and comes up drained.
     pub state: BackendState,
+    /// Configured weight.
+    pub weight: u16,
+    /// Weight that it has now, if that is another one.
+    pub weight_now: Option<u16>,
     /// `false` if it was as ordered already.
     pub changed: bool,
 }

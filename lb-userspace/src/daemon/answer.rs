@@ -11,11 +11,13 @@ use crate::api::error::ApiError;
 use crate::api::request::{Answer, Request};
 use crate::api::wire::CHECK_TIME;
 use crate::core::check::{Attempt, Step};
+use crate::core::controller::Ordered;
 use crate::core::event::BackendKey;
 use crate::core::event::DrainTarget;
 use crate::core::explain::Question;
+use crate::core::order::Change;
 use crate::core::view::{
-    BackendView, CheckStepView, CheckView, CheckedView, DrainView, DrainedView, ExplainView, InterfaceView,
+    BackendView, CheckStepView, CheckView, CheckedView, ExplainView, InterfaceView, OrderView, OrderedView,
     ServiceView, Status, VerdictView, VipView,
 };
 use crate::io::check::{Checked, Prober};
@@ -46,7 +48,7 @@ impl Daemon {
                 })));
             }
             Request::Check { target, answer } => self.check(&target, answer),
-            Request::Drain { target, drain, answer } => drop(answer.send(self.drain(&target, drain).await)),
+            Request::Order { target, change, answer } => drop(answer.send(self.order(&target, change).await)),
             Request::Vips(answer) => drop(answer.send(self.vips().await)),
             Request::Failover { name, to, answer } => self.fail_over(name.as_deref(), to, answer).await,
             Request::Hold { name, hold, answer } => self.hold(name.as_deref(), hold, answer).await,
@@ -175,22 +177,23 @@ impl Daemon {
         });
     }
 
-    async fn drain(&mut self, target: &DrainTarget, drain: bool) -> Result<DrainView, ApiError> {
-        let before = self.backends();
-        let (meant, commands) =
-            self.controller.drain(target, drain, self.now()).map_err(|error| ApiError::not_found(error.to_string()))?;
+    /// Gives an order, once it is remembered.
+    async fn order(&mut self, target: &DrainTarget, change: Change) -> Result<OrderView, ApiError> {
+        let mut candidate = self.controller.clone();
+        let ordered = candidate.order(target, change, self.now());
+        let (meant, commands) = ordered.map_err(|error| ApiError::not_found(error.to_string()))?;
+        self.orders.write(&candidate.orders()).map_err(|error| ApiError::internal(error.to_string()))?;
+        self.controller = candidate;
         self.executor.execute_all(commands).await;
+        self.judge();
+        self.notice_flows();
         let after = self.backends();
-        let backends = meant
-            .iter()
-            .filter_map(|key| {
-                let id = key.to_string();
-                let state = after.iter().find(|backend| backend.id == id)?.state;
-                let changed = before.iter().find(|backend| backend.id == id).is_none_or(|b| b.state != state);
-                Some(DrainedView { id, state, changed })
-            })
-            .collect();
-        Ok(DrainView { backends })
+        let view = |(key, changed): Ordered| {
+            let id = key.to_string();
+            let BackendView { state, weight, weight_now, .. } = *after.iter().find(|backend| backend.id == id)?;
+            Some(OrderedView { id, state, weight, weight_now, changed })
+        };
+        Ok(OrderView { backends: meant.into_iter().filter_map(view).collect() })
     }
 }
 

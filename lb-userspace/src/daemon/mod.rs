@@ -49,6 +49,7 @@ use crate::io::holds::Holds;
 use crate::io::instance::Instance;
 use crate::io::log::Lost;
 use crate::io::netlink::{Change, Neighbour};
+use crate::io::orders::OrderFile;
 use crate::io::refusals::Refusals;
 use crate::tables::occupancy::{self, Occupancy};
 
@@ -119,6 +120,8 @@ pub struct Daemon {
     standings: watch::Sender<Standings>,
     /// Groups that this host's operator holds it back from.
     holds: Holds,
+    /// Where orders about backends are remembered.
+    orders: OrderFile,
 }
 
 /// Runs pivotd until it is told to stop (SIGTERM, SIGINT), then hands everything back. `lost` counts what its log loses.
@@ -299,9 +302,17 @@ impl Daemon {
         self.executor.try_all(commands).await.map_err(refused)?;
         self.executor.datapath.limit_new_flows(new_flows);
         self.controller = candidate;
+        self.remember_orders();
         self.join_cluster(joining);
         self.seat().await.map_err(|error| ApiError::internal(error.to_string()))?;
         Ok(ReloadView { changes })
+    }
+
+    /// Orders end with the backends that they are about. Those that cannot be forgotten now are with the next order.
+    fn remember_orders(&mut self) {
+        if let Err(error) = self.orders.write(&self.controller.orders()) {
+            tracing::error!("{error}");
+        }
     }
 
     fn changes(&self, new: &Config) -> Vec<String> {

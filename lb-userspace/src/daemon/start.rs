@@ -35,6 +35,7 @@ use crate::io::holds::Holds;
 use crate::io::instance::Instance;
 use crate::io::log::Lost;
 use crate::io::netlink::{Link, Netlink, NetlinkError};
+use crate::io::orders::OrderFile;
 use crate::io::refusals::Refusals;
 use crate::io::{features, preflight};
 use crate::tables::sizes::Sizes;
@@ -75,6 +76,8 @@ pub async fn start(options: Options, lost: Lost) -> Result<Daemon, DaemonError> 
         Ok(holds) => holds,
         Err(error) => return Err(abandon(instance, error.into())),
     };
+    let remembered = OrderFile::load(&options.state_root, &options.instance);
+    remembered.trouble.iter().for_each(|trouble| tracing::error!("{trouble}"));
     let changes = netlink.changes()?;
     let (resolver, neighbours) = netlink.neighbours()?;
     let (probe_ends, probes) = mpsc::unbounded_channel();
@@ -87,8 +90,13 @@ pub async fn start(options: Options, lost: Lost) -> Result<Daemon, DaemonError> 
     let seed = RandomState::new().hash_one(&host);
     let hooks = Hooks::new(host.clone());
     let prober = Prober::new(host.clone()).within(descriptors::raise());
+    let controller = Controller::new(host.clone(), known, seed).with_controllers(datapath.writer().controllers());
+    let controller = match remembered.orders {
+        Some(orders) => controller.with_orders(orders),
+        None => controller,
+    };
     let mut daemon = Daemon {
-        controller: Controller::new(host.clone(), known, seed).with_controllers(datapath.writer().controllers()),
+        controller,
         executor: Executor::new(datapath, netlink, resolver, probe_ends, prober, own_address),
         options,
         host,
@@ -111,6 +119,7 @@ pub async fn start(options: Options, lost: Lost) -> Result<Daemon, DaemonError> 
         idle: Idle::default(),
         standings: watch::Sender::default(),
         holds,
+        orders: remembered.file,
     };
     match daemon.configure(config).await {
         Ok(()) => {
@@ -148,6 +157,7 @@ impl Daemon {
         self.executor.check(&commands)?;
         self.executor.datapath.limit_new_flows(new_flows);
         self.executor.try_all(commands).await?;
+        self.remember_orders();
         // A pivotd that was killed may have left them.
         self.executor.execute_all(not_held).await;
         self.executor.remove_strangers(&configured, &adopted).await;

@@ -18,3 +18,15 @@ pub(super) fn write(path: &Path, contents: &str) -> io::Result<()> {
     fs::rename(&new, path)?;
     File::open(directory)?.sync_all()
 }
+
+/// Removes a file for good, if it is there.
+///
+/// # Errors
+/// What the kernel says; then it may be there again after a crash.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(cause) => Err(cause),
+        Ok(()) => File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all(),
+    }
+}

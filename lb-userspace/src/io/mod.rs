@@ -16,6 +16,7 @@ pub mod jiffies;
 pub mod log;
 pub mod memlock;
 pub mod netlink;
+pub mod orders;
 pub mod preflight;
 pub mod provoke;
 pub mod refusals;

@@ -10,10 +10,11 @@ use lb_userspace::api::server::serve;
 use lb_userspace::core::election::Role;
 use lb_userspace::core::event::DrainTarget;
 use lb_userspace::core::explain::Question;
+use lb_userspace::core::order::Change;
 use lb_userspace::core::view::vips::{HandOverView, HandedView, VipsView};
 use lb_userspace::core::view::{
-    BackendState, BackendView, CheckStepView, CheckView, CheckedView, DrainView, DrainedView, ExplainView, FlowView,
-    MapEntry, MapView, ReloadView, Status,
+    BackendState, BackendView, CheckStepView, CheckView, CheckedView, ExplainView, FlowView, MapEntry, MapView,
+    OrderView, OrderedView, ReloadView, Status,
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -84,7 +85,7 @@ pub(crate) async fn answer_all(mut requests: mpsc::Receiver<Request>) {
             Request::Maps(answer) => drop(answer.send(Ok(fixture::<Vec<MapView>>("maps")))),
             Request::MapDump { name, limit, answer } => drop(answer.send(entries(&name, limit))),
             Request::Check { target, answer } => drop(answer.send(checked(&target))),
-            Request::Drain { target, drain, answer } => drop(answer.send(drained(&target, drain))),
+            Request::Order { target, change, answer } => drop(answer.send(given(&target, change))),
             Request::Vips(answer) => drop(answer.send(Ok(fixture("vips")))),
             Request::Failover { name, to, answer } => drop(answer.send(failed_over(name.as_deref(), to.as_deref()))),
             Request::Hold { name, hold, answer } => drop(answer.send(held(name.as_deref(), hold))),
@@ -95,8 +96,8 @@ pub(crate) async fn answer_all(mut requests: mpsc::Receiver<Request>) {
 
 /// c2 of every service refuses, all others pass.
 fn checked(target: &DrainTarget) -> Result<CheckView, ApiError> {
-    let known = drained(target, true)?.backends;
-    let one = |backend: DrainedView| {
+    let known = given(target, Change::Drain(true))?.backends;
+    let one = |backend: OrderedView| {
         let passed = !backend.id.ends_with("/c2");
         let says = if passed { "HTTP 200" } else { "connection refused" };
         CheckedView {
@@ -180,23 +181,33 @@ fn entries(map: &str, limit: usize) -> Result<Vec<MapEntry>, ApiError> {
     }
 }
 
-fn drained(target: &DrainTarget, drain: bool) -> Result<DrainView, ApiError> {
+fn given(target: &DrainTarget, change: Change) -> Result<OrderView, ApiError> {
     let meant = |backend: &BackendView| match target {
         DrainTarget::One(key) => backend.id == key.to_string(),
         DrainTarget::Everywhere(name) => backend.name == *name,
     };
     let order = |backend: BackendView| {
-        let was = backend.state == BackendState::Drain;
-        let state = match backend.state {
-            BackendState::Down => BackendState::Down,
-            _ if drain => BackendState::Drain,
-            _ => BackendState::Up,
+        let state = match (backend.state, change) {
+            (BackendState::Down, Change::Drain(_) | Change::Weight(_)) => BackendState::Down,
+            (_, Change::Maintenance(true)) => BackendState::Maint,
+            (_, Change::Drain(true)) => BackendState::Drain,
+            (state, Change::Weight(_)) => state,
+            (_, Change::Drain(false) | Change::Maintenance(false)) => BackendState::Up,
         };
-        DrainedView { id: backend.id, state, changed: was != drain }
+        let weight_now = match change {
+            Change::Weight(weight) => weight.map(|weight| weight.of(backend.weight)),
+            Change::Drain(_) | Change::Maintenance(_) => None,
+        };
+        let changed = match change {
+            Change::Drain(drain) => (backend.state == BackendState::Drain) != drain,
+            Change::Maintenance(begin) => (backend.state == BackendState::Maint) != begin,
+            Change::Weight(weight) => weight.is_some(),
+        };
+        OrderedView { id: backend.id, state, weight: backend.weight, weight_now, changed }
     };
-    let backends: Vec<DrainedView> = backends().into_iter().filter(meant).map(order).collect();
+    let backends: Vec<OrderedView> = backends().into_iter().filter(meant).map(order).collect();
     match (backends.is_empty(), target) {
-        (false, _) => Ok(DrainView { backends }),
+        (false, _) => Ok(OrderView { backends }),
         (true, DrainTarget::One(key)) => Err(ApiError::not_found(format!("no backend '{key}'"))),
         (true, DrainTarget::Everywhere(name)) => Err(ApiError::not_found(format!("no backend '{name}'"))),
     }

@@ -6,11 +6,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{IpAddr, TcpListener};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -19,9 +16,10 @@ use lb_userspace::core::view::ChecksView;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::haproxy::Haproxy;
 use super::machine::Machine;
 use crate::lab::config::ConfigText;
-use crate::lab::{Family, Lab, Node, Process, Topology, wait_until};
+use crate::lab::{Family, Lab, Node, Topology, wait_until};
 
 /// Ports that the backends are bound to, from here on.
 const PORTS: u16 = 20_000;
@@ -80,8 +78,9 @@ impl Report {
         let after = checks()?;
         drop(pivotd);
 
-        let haproxy = Haproxy::start(lab.node("c1"), &lab.directory().join("haproxy.cfg"), lab.node("c2"), backends)?;
-        haproxy.await_passed(backends)?;
+        let address = lab.node("c2").address_in(Family::V4);
+        let haproxy = Haproxy::start(&lab, lab.node("c1"), &sections(address, backends))?;
+        await_passed(&haproxy, backends)?;
         let haproxy = Cost::of("haproxy", haproxy.process.pid(), time)?;
 
         let made = after.made - before.made;
@@ -162,47 +161,27 @@ impl Cost {
     }
 }
 
-/// HAProxy, which checks the same backends and serves nobody.
-#[derive(Debug)]
-struct Haproxy {
-    process: Process,
-    stats: PathBuf,
+/// HAProxy's sections to check the same backends; it serves nobody.
+fn sections(address: IpAddr, backends: u16) -> String {
+    let mut text = "defaults\n  mode tcp\n  timeout connect 1s\n  timeout client 1m\n  timeout server 1m\n  timeout check 500ms\n  \
+                    default-server check inter 1s\n"
+        .to_owned();
+    for ports in ports(backends).chunks(usize::from(EACH)) {
+        let _ = writeln!(text, "backend b{}", ports[0]);
+        for port in ports {
+            let _ = writeln!(text, "  server s{port} {address}:{port}");
+        }
+    }
+    text
 }
 
-impl Haproxy {
-    fn start(host: &Node, config: &Path, backends_on: &Node, backends: u16) -> Result<Self> {
-        let address = backends_on.address_in(Family::V4);
-        let stats = config.with_extension("sock");
-        let mut text = format!(
-            "global\n  stats socket {} level admin\n  nbthread 1\ndefaults\n  mode tcp\n  timeout connect 1s\n  \
-             timeout client 1m\n  timeout server 1m\n  timeout check 500ms\n  default-server check inter 1s\n",
-            stats.display()
-        );
-        for ports in ports(backends).chunks(usize::from(EACH)) {
-            let _ = writeln!(text, "backend b{}", ports[0]);
-            for port in ports {
-                let _ = writeln!(text, "  server s{port} {address}:{port}");
-            }
-        }
-        fs::write(config, text)?;
-        let mut command = Command::new("/usr/sbin/haproxy");
-        command.args(["-db", "-f"]).arg(config);
-        Ok(Self { process: host.spawn("haproxy", command)?, stats })
-    }
-
-    /// Waits until every one of them has passed a check: until it has failed, a server is taken to be up.
-    fn await_passed(&self, backends: u16) -> Result<()> {
-        let passed = || -> Result<usize> {
-            let mut socket = UnixStream::connect(&self.stats)?;
-            socket.write_all(b"show stat\n")?;
-            Ok(BufReader::new(socket).lines().map_while(Result::ok).filter(|line| line.contains(",L4OK,")).count())
-        };
-        wait_until(START, "every server to pass a check of HAProxy's", || match passed() {
-            Ok(passed) if passed == usize::from(backends) => Ok(()),
-            other => Err(format!("{other:?}")),
-        })
-        .with_context(|| format!("HAProxy said:{}", self.process.tail()))
-    }
+/// Waits until every server has passed a check: until it has failed, one is taken to be up.
+fn await_passed(haproxy: &Haproxy, backends: u16) -> Result<()> {
+    wait_until(START, "every server to pass a check of HAProxy's", || {
+        let standings = haproxy.standings().map_err(|error| format!("{error:#}"))?;
+        let passed = standings.iter().filter(|standing| standing.check == "L4OK").count();
+        if passed == usize::from(backends) { Ok(()) } else { Err(format!("{passed} of {}", standings.len())) }
+    })
 }
 
 fn ports(backends: u16) -> Vec<u16> {

@@ -1,7 +1,7 @@
 //! Loads the packet path with filled tables, pinned for `xdpbench` to measure, and says what came out.
 //!
 //! `cargo xtask bench path` builds both and runs this. Without `path` or `scale`, xdpbench is run with arguments of one's
-//! own. `failover` and `checks` are another matter: they measure outages, and what health checks cost, in the lab.
+//! own. `failover`, `loss` and `checks` are another matter: they measure outages, and what health checks cost, in the lab.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use pivot_tests::bench::bpffs::Bpffs;
 use pivot_tests::bench::interrupt::Interruptible;
 use pivot_tests::bench::loaded::{Fill, Loaded, print_programs};
-use pivot_tests::bench::{checks, failover, path, scale};
+use pivot_tests::bench::{checks, failover, loss, path, scale};
 use pivot_tests::lab::interrupt;
 use serde_json::Value;
 use tokio::process::Command;
@@ -81,6 +81,15 @@ enum Suite {
         #[arg(long)]
         keep: Option<PathBuf>,
     },
+    /// What clients notice when a backend is lost, beside HAProxy's.
+    Loss {
+        /// Print one JSON object; the table goes to standard error.
+        #[arg(long)]
+        json: bool,
+        /// Folder in which the raw figures are kept.
+        #[arg(long)]
+        keep: Option<PathBuf>,
+    },
 }
 
 #[derive(clap::Args)]
@@ -127,6 +136,12 @@ fn run(args: Args) -> anyhow::Result<()> {
         Some(Suite::Checks { backends, seconds, json, keep }) => {
             let _interrupts = interrupt::remove_labs_on_interrupt().context("watching for Ctrl-C")?;
             let report = checks::Report::measure(backends, seconds)?;
+            print(json, &report.table(), &report.json());
+            keep.map_or(Ok(()), |folder| report.keep(&folder))
+        }
+        Some(Suite::Loss { json, keep }) => {
+            let _interrupts = interrupt::remove_labs_on_interrupt().context("watching for Ctrl-C")?;
+            let report = loss::Report::measure()?;
             print(json, &report.table(), &report.json());
             keep.map_or(Ok(()), |folder| report.keep(&folder))
         }

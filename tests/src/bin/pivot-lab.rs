@@ -1,6 +1,7 @@
 //! What runs inside a lab as a process of its own: the backends' services, and a load for people to start by hand.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -17,7 +18,13 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Answer HTTP requests with this service's name and the client's address
-    ServeHttp(Service),
+    ServeHttp {
+        #[command(flatten)]
+        service: Service,
+        /// File that says how it answers
+        #[arg(long, value_name = "FILE")]
+        mood: Option<PathBuf>,
+    },
     /// Send, take in or send back bytes over TCP
     ServeStream(Service),
     /// Answer datagrams from the address they were sent to
@@ -62,9 +69,9 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::ServeHttp(Service { bind, name }) => {
+        Command::ServeHttp { service: Service { bind, name }, mood } => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(http::serve(name, &bind))?;
+            runtime.block_on(http::serve(name, &bind, mood))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::ServeStream(Service { bind, name }) => {

@@ -3,12 +3,14 @@
 //! HTTP/1.1 with keep-alive. `GET /?token=T` answers with a [`Response`] in JSON; `&pad=N` makes it N bytes longer.
 
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, Query, State};
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use axum::serve::IncomingStream;
 use axum::{Json, Router};
@@ -17,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::binaries;
+use super::moody::{self, Mood, Moody, Scope};
 use super::node::{Listen, Node};
 use super::pattern;
 use super::process::Process;
@@ -76,6 +79,15 @@ impl Node {
         self.serve_http_on(Listen::Addresses, port)
     }
 
+    /// The same, in a mood that can be changed.
+    pub fn serve_moody(&self, port: u16) -> Result<Moody> {
+        let mood = self.directory.join(format!("mood-{}-{port}", self.name));
+        moody::write(&mood, Scope::All, Mood::Well)?;
+        let process =
+            self.serve_with("serve-http", &["--mood", &mood.display().to_string()], Listen::Addresses, port)?;
+        Ok(Moody::new(process, mood))
+    }
+
     /// The same with the choice of what it is bound to.
     pub fn serve_http_on(&self, listen: Listen, port: u16) -> Result<Process> {
         self.serve("serve-http", listen, port)
@@ -83,7 +95,11 @@ impl Node {
 
     /// Starts a TCP service of `pivot-lab`; returns once it accepts connections wherever it is bound.
     pub(super) fn serve(&self, service: &str, listen: Listen, port: u16) -> Result<Process> {
-        let mut process = self.spawn_service(service, listen, port)?;
+        self.serve_with(service, &[], listen, port)
+    }
+
+    fn serve_with(&self, service: &str, arguments: &[&str], listen: Listen, port: u16) -> Result<Process> {
+        let mut process = self.spawn_service(service, arguments, listen, port)?;
         self.run(|| {
             self.listen_on(Listen::Addresses, port).into_iter().try_for_each(|address| {
                 wait_until(Duration::from_secs(10), &format!("{service} to accept on {address}"), || {
@@ -98,9 +114,15 @@ impl Node {
     }
 
     /// Starts a service of `pivot-lab`, named after the host.
-    pub(super) fn spawn_service(&self, service: &str, listen: Listen, port: u16) -> Result<Process> {
+    pub(super) fn spawn_service(
+        &self,
+        service: &str,
+        arguments: &[&str],
+        listen: Listen,
+        port: u16,
+    ) -> Result<Process> {
         let mut command = Command::new(binaries::find("pivot-lab")?);
-        command.args([service, "--name", &self.name]);
+        command.args([service, "--name", &self.name]).args(arguments);
         for address in self.listen_on(listen, port) {
             command.args(["--bind", &address.to_string()]);
         }
@@ -108,9 +130,13 @@ impl Node {
     }
 }
 
-/// Serves until the process ends; fails if one of `bind` cannot be bound.
-pub async fn serve(name: String, bind: &[SocketAddr]) -> Result<()> {
-    let router = Router::new().route("/", get(answer)).with_state(name);
+/// Serves until the process ends, in the mood that the file says, if there is one; fails if one of `bind` cannot be bound.
+pub async fn serve(name: String, bind: &[SocketAddr], mood: Option<PathBuf>) -> Result<()> {
+    let router = Router::new().route("/", get(answer)).route(moody::HEALTH, get(|| async { "well" })).with_state(name);
+    let router = match mood {
+        Some(file) => router.layer(from_fn_with_state(file, moody::answer)),
+        None => router,
+    };
     let mut servers = JoinSet::new();
     for bind in bind {
         let listener = TcpListener::bind(bind).await.with_context(|| format!("binding to {bind}"))?;

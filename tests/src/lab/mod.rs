@@ -34,6 +34,7 @@ pub mod keepalived;
 pub mod kernel;
 pub mod load;
 pub mod memory;
+pub mod moody;
 pub mod name;
 pub mod netns;
 pub mod nic;

@@ -136,7 +136,7 @@ impl Echoes {
 impl Node {
     /// Starts the service here; returns once it answers.
     pub fn serve_udp(&self, port: u16) -> Result<Process> {
-        let mut process = self.spawn_service("serve-udp", Listen::Wildcard, port)?;
+        let mut process = self.spawn_service("serve-udp", &[], Listen::Wildcard, port)?;
         self.run(|| {
             wait_until(Duration::from_secs(10), "the UDP service to answer", || match process.ended()? {
                 Some(status) => bail!("{process} ended: {status}{}", process.tail()),

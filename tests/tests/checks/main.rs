@@ -6,9 +6,11 @@
 mod brokers;
 mod caches;
 mod certificates;
+mod cluster;
 mod daemon;
 mod databases;
 mod galera;
 mod mariadb;
+mod members;
 mod rig;
 mod web;

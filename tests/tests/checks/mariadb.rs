@@ -1,6 +1,6 @@
-//! A MariaDB server on a host of the lab, under its own directory, with a cache of hosts as on a real one.
+//! MariaDB servers on hosts of the lab, each under its own directory, with a cache of hosts as on a real one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -33,10 +33,13 @@ pub(crate) struct Mariadb {
 
 /// Starts one with further options and arguments; returns once it answers, and has an account for checks.
 pub(crate) fn start(lab: &Lab, options: &str, arguments: &[&str]) -> Mariadb {
-    let host = lab.node(SERVER);
-    let root = lab.directory().join("mariadb");
+    start_on(lab, lab.node(SERVER), options, arguments)
+}
+
+/// The same on any host.
+pub(crate) fn start_on(lab: &Lab, host: &Node, options: &str, arguments: &[&str]) -> Mariadb {
+    let root = prepare(lab, host, options);
     let data = root.join("data");
-    run(Command::new("install").args(["-d", "-o", "mysql", "-g", "mysql"]).args([&root, &data]));
     run(Command::new("/usr/bin/mariadb-install-db").args(["--no-defaults", "--user=mysql", "--skip-test-db"]).args([
         "--skip-name-resolve",
         "--auth-root-socket-user=root",
@@ -44,11 +47,29 @@ pub(crate) fn start(lab: &Lab, options: &str, arguments: &[&str]) -> Mariadb {
         "--innodb-buffer-pool-size=16M",
         &format!("--datadir={}", data.display()),
     ]));
-    let socket = root.join("server.sock");
+    let mut server = Mariadb::spawn(host, &root, arguments);
+    server.await_answer();
+    server.sql(&format!("CREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}'"));
+    server
+}
+
+/// Starts one that gets everything from the members of its cluster, its accounts included.
+pub(crate) fn join_on(lab: &Lab, host: &Node, options: &str) -> Mariadb {
+    let root = prepare(lab, host, options);
+    let mut server = Mariadb::spawn(host, &root, &[]);
+    server.await_answer();
+    server
+}
+
+/// Directories and options of one; its root.
+fn prepare(lab: &Lab, host: &Node, options: &str) -> PathBuf {
+    let root = lab.directory().join(format!("mariadb-{}", host.name));
+    let data = root.join("data");
+    run(Command::new("install").args(["-d", "-o", "mysql", "-g", "mysql"]).args([&root, &data]));
     let text = format!(
         "[mariadbd]\nuser = mysql\ndatadir = {}\nsocket = {}\npid-file = {}\nbind-address = {}\nport = {PORT}\n{OPTIONS}{options}",
         data.display(),
-        socket.display(),
+        root.join("server.sock").display(),
         root.join("pid").display(),
         host.address
     );
@@ -56,20 +77,19 @@ pub(crate) fn start(lab: &Lab, options: &str, arguments: &[&str]) -> Mariadb {
     // Only hosts whose names are known are in the cache in which errors are counted.
     let names: String = lab.hosts().map(|host| format!("{} {}\n", host.address, host.name)).collect();
     write(&root, "hosts", &format!("127.0.0.1 localhost\n{names}")).unwrap();
-    let mut server = Mariadb { process: spawn(host, &root, arguments), socket };
-    server.await_answer();
-    server.sql(&format!("CREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}'"));
-    server
-}
-
-fn spawn(host: &Node, root: &std::path::Path, arguments: &[&str]) -> Process {
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", "mount --bind \"$0/hosts\" /etc/hosts && exec /usr/sbin/mariadbd \"$@\""]);
-    command.arg(root).arg(format!("--defaults-file={}", root.join("my.cnf").display())).args(arguments);
-    host.spawn("mariadbd", command).unwrap()
+    root
 }
 
 impl Mariadb {
+    fn spawn(host: &Node, root: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new("unshare");
+        let script = "mount --bind \"$0/hosts\" /etc/hosts && exec /usr/sbin/mariadbd \"$@\"";
+        command.args(["--mount", "sh", "-c", script]).arg(root);
+        command.arg(format!("--defaults-file={}", root.join("my.cnf").display())).args(arguments);
+        let process = host.spawn(&format!("mariadbd-{}", host.name), command).unwrap();
+        Self { process, socket: root.join("server.sock") }
+    }
+
     fn await_answer(&mut self) {
         let process = self.process.to_string();
         let answered = wait_until(START, &format!("{process} to answer"), || match self.process.ended() {
@@ -115,6 +135,15 @@ impl Mariadb {
             "SELECT COALESCE(SUM(sum_connect_errors), 0), COALESCE(SUM(count_host_blocked_errors), 0),
              COALESCE(SUM(count_handshake_errors), 0) FROM performance_schema.host_cache",
         )
+    }
+
+    /// What is counted against one host: as [`Self::against_hosts`].
+    pub(crate) fn against(&self, host: &Node) -> String {
+        self.sql(&format!(
+            "SELECT COALESCE(SUM(sum_connect_errors), 0), COALESCE(SUM(count_host_blocked_errors), 0)
+             FROM performance_schema.host_cache WHERE ip = '{}'",
+            host.address
+        ))
     }
 
     /// A number that it counts.

@@ -5,4 +5,8 @@ mod drain;
 mod fallen;
 mod idle;
 mod on_down;
+mod orders;
+mod quorum;
 mod second_chance;
+mod sick_web;
+mod slow_start;

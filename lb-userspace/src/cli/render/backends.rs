@@ -5,7 +5,7 @@ use crate::core::view::{BackendState, BackendView};
 use super::super::human;
 use super::super::text::{Cell, Paint, Table, Tone, numbers, words};
 use super::super::warning::is_unresolved;
-use super::{endpoint, health, state};
+use super::{endpoint, health, state, weight};
 
 /// One line per backend on what it may be sent, and one on its checks.
 pub fn backends(backends: &[BackendView], paint: Paint) -> String {
@@ -29,13 +29,25 @@ pub fn backends(backends: &[BackendView], paint: Paint) -> String {
             state(backend.state),
             human::duration(backend.since_s).into(),
             health(backend),
-            backend.weight.to_string().into(),
+            weight(backend.weight, backend.weight_now),
             human::share(backend.share).into(),
             way(backend),
         ]);
     }
     let page = table.render(paint);
-    if backends.is_empty() { page } else { page + "\n" + &checks(backends, paint) }
+    if backends.is_empty() { page } else { page + "\n" + &checks(backends, paint) + &orders(backends, paint) }
+}
+
+/// What the operator ordered, if anything.
+fn orders(backends: &[BackendView], paint: Paint) -> String {
+    let mut table = Table::new(0, &[words("BACKEND"), words("ORDERED")]);
+    let ordered = backends.iter().filter_map(|backend| Some((backend, backend.ordered.as_ref()?)));
+    let mut none = true;
+    for (backend, ordered) in ordered {
+        none = false;
+        table.row([(&backend.id).into(), ordered.into()]);
+    }
+    if none { String::new() } else { "\n".to_owned() + &table.render(paint) }
 }
 
 /// What their checks found, and when.

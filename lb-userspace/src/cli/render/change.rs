@@ -1,19 +1,20 @@
-//! What an order changed: `pivot drain`, `undrain`, `failover`, `hold`, `release`, `reload`.
+//! What an order changed: `pivot drain`, `undrain`, `maintenance`, `ready`, `weight`, `failover`, `hold`, `release`, `reload`.
 
 use crate::core::view::vips::HandOverView;
-use crate::core::view::{DrainView, ReloadView};
+use crate::core::view::{OrderView, ReloadView};
 
 use super::super::human;
 use super::super::text::{Paint, Table, Tone, numbers, printable, words};
-use super::state;
 use super::vips::{holder, role};
+use super::{state, weight};
 
-/// The backends that were named, with their new states.
-pub fn drain(view: &DrainView, paint: Paint) -> String {
-    let mut table = Table::new(0, &[words("BACKEND"), words("STATE"), words("")]);
+/// The backends that were named, with their new states and weights.
+pub fn ordered(view: &OrderView, paint: Paint) -> String {
+    let mut table = Table::new(0, &[words("BACKEND"), words("STATE"), numbers("WEIGHT"), words("")]);
     for backend in &view.backends {
         let note = if backend.changed { "" } else { "(no change)" };
-        table.row([(&backend.id).into(), state(backend.state), note.into()]);
+        let weight = weight(backend.weight, backend.weight_now);
+        table.row([(&backend.id).into(), state(backend.state), weight, note.into()]);
     }
     table.render(paint)
 }

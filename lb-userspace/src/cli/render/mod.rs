@@ -14,7 +14,7 @@ mod sync;
 mod vips;
 
 pub use backends::backends;
-pub use change::{drain, handed_over, reload};
+pub use change::{handed_over, ordered, reload};
 pub use check::check;
 pub use doctor::doctor;
 pub use explain::explain;
@@ -34,8 +34,18 @@ use super::text::{Cell, Tone};
 fn state(state: BackendState) -> Cell {
     match state {
         BackendState::Up => Cell::new(Tone::Good, "up"),
+        BackendState::Starting => Cell::new(Tone::Notable, "starting"),
         BackendState::Drain => Cell::new(Tone::Notable, "drain"),
         BackendState::Down => Cell::new(Tone::Bad, "DOWN"),
+        BackendState::Maint => Cell::new(Tone::Notable, "maint"),
+    }
+}
+
+/// The configured weight, or the one in force and the configured one: `50/100`.
+fn weight(configured: u16, now: Option<u16>) -> Cell {
+    match now {
+        Some(now) => Cell::new(Tone::Notable, format!("{now}/{configured}")),
+        None => configured.to_string().into(),
     }
 }
 

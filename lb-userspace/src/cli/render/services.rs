@@ -1,6 +1,6 @@
 //! `pivot services`.
 
-use crate::core::view::{BackendState, ServiceView};
+use crate::core::view::ServiceView;
 
 use super::super::human;
 use super::super::text::{Cell, Paint, Table, Tone, numbers, words};
@@ -40,7 +40,7 @@ pub fn services(services: &[ServiceView], paint: Paint) -> String {
 
 /// How many backends take new flows, of how many.
 fn up(service: &ServiceView) -> Cell {
-    let up = service.backends.iter().filter(|backend| backend.state == BackendState::Up).count();
+    let up = service.backends.iter().filter(|backend| backend.state.takes_flows()).count();
     let all = service.backends.len();
     match up {
         0 => Cell::new(Tone::Bad, format!("NONE of {all} up")),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::core::election::Role;
 use crate::core::view::vips::{HandOverView, HandedView, VipsView};
 use crate::core::view::{
-    BackendState, BackendView, DrainView, DrainedView, ExplainView, FlowView, MapEntry, MapView, ReloadView, Status,
+    BackendState, BackendView, ExplainView, FlowView, MapEntry, MapView, OrderView, OrderedView, ReloadView, Status,
 };
 
 use super::super::text::Paint;
@@ -172,11 +172,33 @@ fn a_list_cut_at_its_limit_says_so() {
 }
 
 #[test]
-fn a_drain_shows_what_it_changed() {
-    let drained = |id: &str, changed| DrainedView { id: id.into(), state: BackendState::Drain, changed };
-    let view = DrainView { backends: vec![drained("keystone/c3", true), drained("mysql/c3", false)] };
-    let expected = "BACKEND      STATE\nkeystone/c3  drain\nmysql/c3     drain  (no change)\n";
-    same(&super::drain(&view, Paint::Plain), expected);
+fn an_order_shows_what_it_changed() {
+    let ordered = |id: &str, weight_now, changed| OrderedView {
+        id: id.into(),
+        state: BackendState::Drain,
+        weight: 100,
+        weight_now,
+        changed,
+    };
+    let view = OrderView { backends: vec![ordered("keystone/c3", None, true), ordered("mysql/c3", Some(50), false)] };
+    let expected = "\
+BACKEND      STATE  WEIGHT
+keystone/c3  drain     100
+mysql/c3     drain  50/100  (no change)
+";
+    same(&super::ordered(&view, Paint::Plain), expected);
+}
+
+#[test]
+fn orders_in_force_are_shown_with_the_backends() {
+    let mut backends = backends();
+    backends.truncate(2);
+    assert!(!super::backends(&backends, Paint::Plain).contains("ORDERED"));
+    (backends[1].state, backends[1].weight_now) = (BackendState::Maint, Some(50));
+    backends[1].ordered = Some("maintenance, weight 50%".to_owned());
+    let page = super::backends(&backends, Paint::Plain);
+    assert!(page.contains("\nkeystone/c2  10.0.0.12:5001  maint  3 d 4 h     4/4  50/100"), "{page}");
+    assert!(page.ends_with("\nBACKEND      ORDERED\nkeystone/c2  maintenance, weight 50%\n"), "{page}");
 }
 
 #[test]

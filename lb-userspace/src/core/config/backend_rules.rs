@@ -39,8 +39,19 @@ pub(super) fn check(service: &ServiceDraft, defined: &Defined<'_>, report: &mut 
         let message = format!("every backend of {} has weight 0: it would take no new flows", service.title);
         report.add(Problem::at(&backends.span, message).help("give at least one of them a weight of 1 to 256"));
     }
+    has_min_healthy(service, backends, report);
     are_distinct(&backends.value, &service.title, report);
     keep_udp_ports(service, &backends.value, report);
+}
+
+/// There can be as many healthy backends as are asked for.
+fn has_min_healthy(service: &ServiceDraft, backends: &At<Vec<BackendDraft>>, report: &mut Report<'_>) {
+    let count = backends.value.len();
+    if let Some(least) = service.min_healthy.as_ref().filter(|least| least.value as usize > count && count > 0) {
+        let message = format!("`min_healthy` of {} is {}, but it has {count} backends", service.title, least.value);
+        let problem = Problem::at(&least.span, message).see(&backends.span, "its backends");
+        report.add(problem.help(format!("it may be 1 to {count}")));
+    }
 }
 
 /// Mode l2 needs pivotd on the backend's host.

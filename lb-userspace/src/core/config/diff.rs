@@ -143,6 +143,10 @@ fn services(old: &Service, new: &Service, lines: &mut Vec<String>) {
     affinity(&format!("{thing} affinity"), old.affinity.as_ref(), new.affinity.as_ref(), lines);
     checks(&format!("{thing} check"), &old.check, &new.check, lines);
     changed(&format!("{thing} on_down"), old.on_down.name(), new.on_down.name(), lines);
+    let slow_start = |service: &Service| duration::format(service.slow_start);
+    changed(&format!("{thing} slow_start"), slow_start(old), slow_start(new), lines);
+    changed(&format!("{thing} min_healthy"), old.min_healthy, new.min_healthy, lines);
+    changed(&format!("{thing} below_min"), old.below_min.name(), new.below_min.name(), lines);
 
     let kind = format!("backend {}/", new.name);
     let mut kept = pairs(&kind, &old.backends, &new.backends, |backend| &backend.name, lines);

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::cluster::ClusterDraft;
 use super::group::GroupDraft;
-use super::model::{Affinity, Backend, Check, Config, Holder, Host, Mode, OnDown, Protocol, Service, TableSizes, Vip};
+use super::model::{
+    Affinity, Backend, BelowMin, Check, Config, Holder, Host, Mode, OnDown, Protocol, Service, TableSizes, Vip,
+};
 use super::report::At;
 use super::source::Span;
 
@@ -73,6 +75,9 @@ pub(super) struct ServiceDraft {
     pub(super) backend_port: Option<At<u16>>,
     pub(super) check: Check,
     pub(super) on_down: OnDown,
+    pub(super) slow_start: Duration,
+    pub(super) min_healthy: Option<At<u32>>,
+    pub(super) below_min: BelowMin,
 }
 
 /// A backend; what the file leaves out is filled in, with the place it was taken from.
@@ -159,6 +164,9 @@ impl ServiceDraft {
             backends: self.backends?.value.into_iter().map(BackendDraft::into_backend).collect::<Option<_>>()?,
             check: self.check,
             on_down: self.on_down,
+            slow_start: self.slow_start,
+            min_healthy: self.min_healthy.map_or(1, |least| least.value),
+            below_min: self.below_min,
         })
     }
 }

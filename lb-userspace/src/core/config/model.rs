@@ -301,6 +301,32 @@ pub struct Service {
     pub check: Check,
     /// What becomes of the flows of a backend that goes down.
     pub on_down: OnDown,
+    /// Over which time a backend that comes up comes to its whole share: to 1 h; zero: at once.
+    pub slow_start: Duration,
+    /// With fewer healthy backends the service is below its minimum: 1 to as many as there are.
+    pub min_healthy: u32,
+    /// What becomes of new flows then.
+    pub below_min: BelowMin,
+}
+
+/// What becomes of new flows of a service that has too few healthy backends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BelowMin {
+    /// They are refused.
+    #[default]
+    Reset,
+    /// Those backends get them that got them last, healthy or not.
+    Keep,
+}
+
+impl BelowMin {
+    /// As the file calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::Keep => "keep",
+        }
+    }
 }
 
 /// What becomes of the flows of a backend that goes down.

@@ -6,14 +6,14 @@ use std::time::Duration;
 use super::backends::{self, Given};
 use super::checks::{self, CheckSettings};
 use super::draft::{HostDraft, ServiceDraft, VipDraft};
-use super::model::{Affinity, Mode, OnDown, Protocol};
+use super::model::{Affinity, BelowMin, Mode, OnDown, Protocol};
 use super::names::is_called;
 use super::parse::titled;
 use super::reader::{Entry, Table};
 use super::report::{At, Report};
 use super::values;
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 14] = [
     "name",
     "vip",
     "port",
@@ -25,12 +25,17 @@ const KEYS: [&str; 11] = [
     "check",
     "on_down",
     "backends",
+    "slow_start",
+    "min_healthy",
+    "below_min",
 ];
 const AFFINITY_KEYS: [&str; 3] = ["timeout", "prefix4", "prefix6"];
 
 const DAY: u64 = 24 * 3600;
 /// How long a flow, or a client with affinity, may be silent and still be remembered.
 const SILENCES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(6 * DAY);
+/// How long a backend that comes up may take to its whole share.
+const STARTS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
 
 /// What a service does not say itself.
 #[derive(Debug)]
@@ -38,24 +43,31 @@ pub(super) struct Defaults {
     mode: Mode,
     check: CheckSettings,
     on_down: OnDown,
+    slow_start: Duration,
+    below_min: BelowMin,
 }
 
 impl Default for Defaults {
     fn default() -> Self {
-        Self { mode: Mode::L2, check: CheckSettings::default(), on_down: OnDown::default() }
+        let (check, on_down, slow_start, below_min) = Default::default();
+        Self { mode: Mode::L2, check, on_down, slow_start, below_min }
     }
 }
 
 /// Reads `[defaults]`.
 pub(super) fn defaults(entry: Entry<'_>, report: &mut Report<'_>) -> Defaults {
     let builtin = Defaults::default();
-    let Some(table) = entry.table("[defaults]".into(), &["mode", "check", "on_down"], report) else {
+    let Some(table) =
+        entry.table("[defaults]".into(), &["mode", "check", "on_down", "slow_start", "below_min"], report)
+    else {
         return builtin;
     };
     Defaults {
         mode: mode(&table, builtin.mode, report),
         check: checks::check(&table, builtin.check, report),
         on_down: on_down(&table, builtin.on_down, report),
+        slow_start: slow_start(&table, builtin.slow_start, report),
+        below_min: below_min(&table, builtin.below_min, report),
     }
 }
 
@@ -92,6 +104,9 @@ pub(super) fn service(
         backend_port,
         check: checks::of_service(&table, protocol, &defaults.check, report),
         on_down: on_down(&table, defaults.on_down, report),
+        slow_start: slow_start(&table, defaults.slow_start, report),
+        min_healthy: table.optional("min_healthy").and_then(|e| e.integer(1..=u32::MAX, report)),
+        below_min: below_min(&table, defaults.below_min, report),
         title: table.owner,
     })
 }
@@ -110,6 +125,16 @@ fn mode(table: &Table<'_>, default: Mode, report: &mut Report<'_>) -> Mode {
 
 fn on_down(table: &Table<'_>, default: OnDown, report: &mut Report<'_>) -> OnDown {
     table.optional("on_down").and_then(|e| values::on_down(e, report)).map_or(default, |on_down| on_down.value)
+}
+
+fn slow_start(table: &Table<'_>, default: Duration, report: &mut Report<'_>) -> Duration {
+    let given = table.optional("slow_start").and_then(|e| values::duration(e, STARTS, report));
+    given.map_or(default, |slow_start| slow_start.value)
+}
+
+fn below_min(table: &Table<'_>, default: BelowMin, report: &mut Report<'_>) -> BelowMin {
+    let given = table.optional("below_min").and_then(|e| values::below_min(e, report));
+    given.map_or(default, |below_min| below_min.value)
 }
 
 /// The table `affinity`: what it leaves out, and what is wrong in it, is as by default.

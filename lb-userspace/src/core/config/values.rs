@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::duration::{self, DurationError};
-use super::model::{Mode, OnDown, Protocol};
+use super::model::{BelowMin, Mode, OnDown, Protocol};
 use super::reader::Entry;
 use super::report::{At, Problem, Report};
 use super::suggest::{list, nearest, quote};
@@ -238,6 +238,10 @@ pub(super) fn mode(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<Mode>
 
 pub(super) fn on_down(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<OnDown>> {
     choice(entry, &[("reset", OnDown::Reset), ("keep", OnDown::Keep)], &[], "", report)
+}
+
+pub(super) fn below_min(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<BelowMin>> {
+    choice(entry, &[("reset", BelowMin::Reset), ("keep", BelowMin::Keep)], &[], "", report)
 }
 
 pub(super) fn protocol(entry: Entry<'_>, report: &mut Report<'_>) -> Option<At<Protocol>> {

@@ -1,7 +1,7 @@
 //! A configuration to run, the first or another one, and the end of it all.
 //!
 //! In: a checked configuration. Out: the commands that lead from what runs to what is to run. What stays is not touched:
-//! health counters, drains and checks in flight go on; the same configuration again gives no command at all. A backend that by
+//! health counters, orders and checks in flight go on; the same configuration again gives no command at all. A backend that by
 //! this goes by other checks may be down, or up, from now on: that is told as ever.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use super::footprint::Footprint;
 use super::pool::{Deals, Member, Pool};
+use super::ramp::Ramps;
 use super::subject::{Identity, Subjects};
 use super::succession::{Origin, Succession};
 use super::{AdoptedBackend, Controller, Slot};
@@ -16,6 +17,7 @@ use crate::core::command::{Command, Level};
 use crate::core::config::Config;
 use crate::core::config::model::{Backend, Service};
 use crate::core::event::{BackendKey, Now};
+use crate::core::order::Order;
 use crate::core::plan::Hold;
 use crate::core::view::BackendState;
 
@@ -23,18 +25,21 @@ impl Controller {
     pub(super) fn configure(&mut self, config: Config, now: Now) -> Vec<Command> {
         self.elected.retain(|name, _| config.groups.iter().any(|group| group.name == *name));
         let footprint = self.footprint_of(&config);
+        let orders = self.remembered.clone().unwrap_or_else(|| self.orders());
         let changed = self.start_pools(&config, now);
         let unknown_host = !config.hosts.iter().any(|host| host.name == self.host);
         let first = self.config.replace(config).is_none();
         let changes = self.states_changed(&changed, now);
-        self.deal_all();
+        let judged = self.deal_all();
         let tables = self.publish();
         let mut commands = self.footprint.change(&footprint, tables);
         self.footprint = footprint;
         if first && unknown_host {
             commands.push(Command::Log { level: Level::Warn, message: self.stranger() });
         }
+        commands.extend(self.ended_orders(orders));
         commands.extend(changes);
+        commands.extend(judged);
         commands
     }
 
@@ -51,6 +56,7 @@ impl Controller {
         self.pools.clear();
         self.index.clear();
         self.subjects = Subjects::default();
+        self.ramps = Ramps::default();
         commands
     }
 
@@ -62,7 +68,7 @@ impl Controller {
         let key = |a: &AdoptedBackend| (a.vip, a.service_port, a.protocol, a.address, a.port);
         let adopted: BTreeMap<_, _> = adopted.iter().map(|a| (key(a), a)).collect();
         let mut succession = Succession::of(std::mem::take(&mut self.subjects).into_all());
-        let mut was_up = Vec::new();
+        let (remembered, mut was_up) = (self.remembered.take(), Vec::new());
         self.index.clear();
         for (i, service) in config.services.iter().enumerate() {
             let vip = config.vips.iter().find(|vip| vip.name == service.vip).map(|vip| vip.address);
@@ -76,30 +82,51 @@ impl Controller {
                 let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
                 let target = SocketAddr::new(backend.address, backend.port);
                 let before = members.remove(&backend.name).filter(|before| before.target == target);
-                let (origin, drained, since) = match (before, left(backend)) {
-                    (Some(before), _) => (Origin::Subject(before.subject), before.drained, before.since),
-                    (None, Some(left)) => (Origin::Left(left.state != BackendState::Down), left.drained, now),
-                    (None, None) => (Origin::New, false, now),
+                let drained = left(backend).is_some_and(|left| left.drained);
+                let order = match &remembered {
+                    Some(orders) => orders.get(&key).filter(|(at, _)| *at == target).map(|(_, order)| *order),
+                    None => Some(Order { drained, ..Order::default() }),
+                };
+                let new = |order: Option<Order>| Member {
+                    key: key.clone(),
+                    target,
+                    weight: backend.weight,
+                    subject: 0,
+                    order: order.unwrap_or_default(),
+                    since: now,
+                    ramp: None,
+                    in_use: false,
+                    takes: false,
+                };
+                let (origin, member) = match (before, left(backend)) {
+                    (Some(before), _) => (Origin::Subject(before.subject), before),
+                    (None, Some(left)) => (Origin::Left(left.state != BackendState::Down), new(order)),
+                    (None, None) => (Origin::New, new(order)),
                 };
                 was_up.push(((i, j), succession.was_up(origin)));
                 let subject = succession.seat(Identity::of(&service.check, target, &key), (i, j), origin);
                 self.index.insert(key.clone(), (i, j));
-                pool.members.push(Member { key, target, weight: backend.weight, subject, drained, since });
+                pool.members.push(Member { key, weight: backend.weight, subject, ..member });
             }
             self.pools.push(pool);
         }
         self.subjects = Subjects::new(succession.settle(&mut self.jitter, now));
+        self.rest(now);
+        self.ramps = Ramps::of(&self.pools);
         let is_up = |(pool, member): Slot| self.subjects[self.pools[pool].members[member].subject].is_up();
         was_up.into_iter().filter(|(slot, was_up)| is_up(*slot) != *was_up).map(|(slot, _)| slot).collect()
     }
 
-    /// Deals every table that is not what it should be.
-    fn deal_all(&mut self) {
+    /// Deals every table that is not what it should be; says which services have too few healthy backends by that.
+    fn deal_all(&mut self) -> Vec<Command> {
         let slots = self.config.as_ref().map_or(0, |config| config.tables.maglev);
         let mut deals = Deals::default();
-        for pool in &mut self.pools {
+        let deal = |pool: &mut Pool| {
+            let before = pool.stands();
             pool.deal(slots, &self.subjects, &mut deals);
-        }
+            pool.judged(before, &self.subjects)
+        };
+        self.pools.iter_mut().filter_map(deal).collect()
     }
 
     fn stranger(&self) -> String {

@@ -64,8 +64,8 @@ impl Controller {
             port: backend.port,
             mode: pool.service.mode,
             local,
-            state: member.state(&self.subjects),
-            drained: member.drained,
+            state: member.sent(&self.subjects),
+            drained: member.order.drained,
             next_hop: if local { None } else { self.neighbours.get(&backend.address.into()).cloned() },
         }
     }

@@ -1,22 +1,24 @@
 //! The controller: events and time in, commands out.
 //!
-//! It knows what is configured, how healthy each backend is, what the operator drained and where each backend answers, and
+//! It knows what is configured, how healthy each backend is, what the operator ordered and where each backend answers, and
 //! turns every change of these into the commands that make the host follow. It does nothing itself: the whole of it can be
 //! driven in a test, tick by tick.
 //!
 //! What must hold after every event:
-//! - the last [`Command::Tables`] says what [`Controller::view`] says: no table leads to a backend that is not `Up`;
+//! - the last [`Command::Tables`] says what [`Controller::view`] says: no table leads to a backend that is not sent new flows;
 //! - what is checked has at most one check in flight that counts, and one in flight or due, however many backends go by it;
 //! - [`Controller::deadline`] is when something is due next; a tick at that time does it, so it always moves on.
 
 mod configure;
-mod drain;
 mod elected;
 mod elsewhere;
 mod footprint;
 mod image;
+mod orders;
 mod pool;
 mod probing;
+mod quorum;
+mod ramp;
 mod refused;
 mod subject;
 mod succession;
@@ -32,14 +34,16 @@ use super::config::Config;
 use super::config::model::Protocol;
 use super::event::{Addressee, BackendKey, Event, Mac, NextHop, Now};
 use super::health::Jitter;
+use super::order::Orders;
 use super::plan::Image;
 use super::view::BackendState;
 use elected::Elected;
 use footprint::Footprint;
 use pool::Pool;
+use ramp::Ramps;
 use subject::Subjects;
 
-pub use drain::DrainError;
+pub use orders::{OrderError, Ordered};
 
 /// A backend as an earlier pivotd left it in the pinned maps: its state is believed until a check says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +73,8 @@ pub struct Controller {
     jitter: Jitter,
     /// What the first configuration starts from; empty afterwards.
     adopted: Vec<AdoptedBackend>,
+    /// Orders that it starts from; `None` afterwards, and if it goes by the drains of what was adopted.
+    remembered: Option<Orders>,
     config: Option<Config>,
     /// One per service, in the order of the configuration.
     pools: Vec<Pool>,
@@ -76,6 +82,8 @@ pub struct Controller {
     index: BTreeMap<BackendKey, Slot>,
     /// What is checked.
     subjects: Subjects,
+    /// Backends on their way to their whole share.
+    ramps: Ramps,
     last_probe: u64,
     /// Who holds each group of VIPs, as the election said last.
     elected: BTreeMap<String, Elected>,
@@ -104,10 +112,12 @@ impl Controller {
             neighbours: adopted.iter().filter_map(|b| Some((b.address.into(), b.next_hop.clone()?))).collect(),
             inherited: BTreeSet::new(),
             adopted,
+            remembered: None,
             config: None,
             pools: Vec::new(),
             index: BTreeMap::new(),
             subjects: Subjects::default(),
+            ramps: Ramps::default(),
             last_probe: 0,
             elected: BTreeMap::new(),
             footprint: Footprint::default(),
@@ -119,6 +129,12 @@ impl Controller {
     #[must_use]
     pub fn with_controllers(self, inherited: BTreeSet<Mac>) -> Self {
         Self { inherited, ..self }
+    }
+
+    /// The same, which goes by orders that an earlier pivotd was given and that were remembered.
+    #[must_use]
+    pub fn with_orders(self, orders: Orders) -> Self {
+        Self { remembered: Some(orders), ..self }
     }
 
     /// Takes in an event; returns what is to be done, in order.
@@ -142,7 +158,7 @@ impl Controller {
     /// When an [`Event::Tick`] is wanted; `None` if time alone changes nothing.
     #[must_use]
     pub fn deadline(&self) -> Option<Now> {
-        self.subjects.deadline()
+        self.subjects.deadline().into_iter().chain(self.ramps.deadline()).min()
     }
 
     /// The configuration that runs; `None` before the first one and after [`Event::Stop`].
@@ -151,13 +167,13 @@ impl Controller {
         self.config.as_ref()
     }
 
-    /// How many backends of a service are healthy, drained or not; `None` if there is no service of that name.
+    /// How many backends of a service are healthy, drained or not, and not in maintenance; `None` if there is no service of that name.
     #[must_use]
     pub fn healthy(&self, service: &str) -> Option<usize> {
         let first = BackendKey { service: service.to_owned(), backend: String::new() };
         let (key, (pool, _)) = self.index.range(first..).next()?;
         let pool = self.pools.get(*pool).filter(|_| key.service == service)?;
-        Some(pool.members.iter().filter(|member| self.subjects[member.subject].is_up()).count())
+        Some(pool.healthy(&self.subjects))
     }
 
     /// A backend of which no check that began since then has ended, or whose state is in doubt; `None` if all are known.

@@ -1,16 +1,18 @@
-//! A service at run time: its backends with their drains, and who owns the slots of its table.
+//! A service at run time: its backends with their orders, and who owns the slots of its table.
 //!
-//! What must hold: members stand in the order of the configured backends; a drain outlives every reload that leaves the backend's
+//! What must hold: members stand in the order of the configured backends; an order outlives every reload that leaves the backend's
 //! name, address and port alone, and so does what is known of its health ([`super::succession`]).
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::ramp::{Ramp, STEPS};
 use super::subject::Subjects;
 use crate::core::config::model::Service;
 use crate::core::event::{BackendKey, Now};
 use crate::core::maglev::{self, Entry};
+use crate::core::order::Order;
 use crate::core::view::BackendState;
 
 /// A service and its backends.
@@ -19,6 +21,8 @@ pub(super) struct Pool {
     pub(super) service: Service,
     pub(super) members: Vec<Member>,
     pub(super) dealt: Dealt,
+    /// Whether it has too few healthy backends.
+    pub(super) below: bool,
 }
 
 /// A backend.
@@ -27,12 +31,19 @@ pub(super) struct Member {
     pub(super) key: BackendKey,
     /// Where it listens.
     pub(super) target: SocketAddr,
+    /// As configured.
     pub(super) weight: u16,
     /// Whether it is healthy is what is known of this.
     pub(super) subject: usize,
-    pub(super) drained: bool,
+    pub(super) order: Order,
     /// When its state last changed.
     pub(super) since: Now,
+    /// How far it has come to its share, if not all the way.
+    pub(super) ramp: Option<Ramp>,
+    /// Whether it took new flows when the service last had enough healthy backends.
+    pub(super) in_use: bool,
+    /// Whether it takes new flows, as decided last.
+    pub(super) takes: bool,
 }
 
 /// The Maglev table of a service, and what it was made from.
@@ -52,8 +63,9 @@ pub(super) struct Deals(HashMap<Vec<Entry>, Dealt>);
 impl Pool {
     /// A service as it starts under a configuration: so far with the members and the table of its earlier self.
     pub(super) fn start(service: &Service, earlier: Option<Pool>) -> Self {
-        let (members, dealt) = earlier.map(|pool| (pool.members, pool.dealt)).unwrap_or_default();
-        Self { service: service.clone(), members, dealt }
+        let earlier = earlier.map(|pool| (pool.members, pool.dealt, pool.below));
+        let (members, dealt, below) = earlier.unwrap_or_default();
+        Self { service: service.clone(), members, dealt, below }
     }
 
     /// Takes out all members, by their names.
@@ -63,10 +75,11 @@ impl Pool {
 
     /// Brings the table in line with the members.
     pub(super) fn deal(&mut self, slots: u32, subjects: &Subjects, deals: &mut Deals) {
+        self.choose(subjects);
         let entries = self.members.iter().map(|member| Entry {
             identity: member.target,
-            weight: member.weight,
-            present: member.state(subjects) == BackendState::Up,
+            weight: member.parts(),
+            present: member.takes,
         });
         self.dealt.renew(entries.collect(), slots, deals);
     }
@@ -108,12 +121,38 @@ impl Dealt {
 }
 
 impl Member {
-    /// What it may be sent.
+    /// Whether it could take flows, drained or not.
+    pub(super) fn is_healthy(&self, subjects: &Subjects) -> bool {
+        !self.order.maintenance && subjects[self.subject].is_up()
+    }
+
+    /// Its weight in parts of which each step of a slow start brings some: only the proportions matter.
+    fn parts(&self) -> u16 {
+        self.order.weight(self.weight) * self.ramp.map_or(STEPS, Ramp::step)
+    }
+
+    /// Its weight as it is now.
+    pub(super) fn weight_now(&self) -> u16 {
+        let weight = self.order.weight(self.weight);
+        self.ramp.map_or(weight, |ramp| ramp.of(weight))
+    }
+
+    /// What it is sent: one that is down may be in use for want of others.
+    pub(super) fn sent(&self, subjects: &Subjects) -> BackendState {
+        match self.state(subjects) {
+            BackendState::Down if self.takes => BackendState::Up,
+            state => state,
+        }
+    }
+
+    /// What it is.
     pub(super) fn state(&self, subjects: &Subjects) -> BackendState {
-        match (subjects[self.subject].is_up(), self.drained) {
+        match (subjects[self.subject].is_up(), self.order) {
+            (_, Order { maintenance: true, .. }) => BackendState::Maint,
             (false, _) => BackendState::Down,
-            (true, true) => BackendState::Drain,
-            (true, false) => BackendState::Up,
+            (true, Order { drained: true, .. }) => BackendState::Drain,
+            (true, _) if self.ramp.is_some() => BackendState::Starting,
+            (true, _) => BackendState::Up,
         }
     }
 }

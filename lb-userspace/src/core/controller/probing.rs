@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::pool::{Deals, Pool};
+use super::ramp::Ramp;
 use super::subject::{Probing, Subjects};
 use super::{Controller, Slot};
 use crate::core::command::{Command, Level};
@@ -20,10 +21,12 @@ pub(super) const ANEW: Duration = Duration::from_millis(500);
 impl Controller {
     /// Does what is due.
     pub(super) fn tick(&mut self, now: Now) -> Vec<Command> {
-        let (mut probes, mut logs) = (Vec::new(), Vec::new());
+        let climbed = self.climb(now);
+        let changed = climbed.is_some();
+        let (mut probes, mut logs) = (Vec::new(), climbed.unwrap_or_default());
         for subject in self.subjects.due(now) {
             match self.subjects[subject].probing {
-                Probing::Never => {}
+                Probing::Never | Probing::Resting => {}
                 Probing::Due(due) => probes.push(self.start_probe(subject, due, now)),
                 Probing::InFlight { .. } => {
                     let waited = self.subjects[subject].attempt.timeout * 2;
@@ -32,7 +35,7 @@ impl Controller {
                 }
             }
         }
-        if logs.is_empty() {
+        if logs.is_empty() && !changed {
             return probes;
         }
         self.publish().into_iter().chain(logs).chain(probes).collect()
@@ -41,7 +44,7 @@ impl Controller {
     /// Has everything checked soon; checks under way may be from before whatever happened, and do not count.
     pub(super) fn recheck(&mut self, now: Now) -> Vec<Command> {
         for subject in 0..self.subjects.count() {
-            if self.subjects[subject].probing == Probing::Never {
+            if matches!(self.subjects[subject].probing, Probing::Never | Probing::Resting) {
                 continue;
             }
             let within = (self.subjects[subject].check().interval / 10).min(ANEW);
@@ -89,21 +92,31 @@ impl Controller {
         }
     }
 
-    /// Deals the tables of services again after backends of theirs, in order, went down or came up, and says so.
+    /// Deals the tables of services again after backends of theirs, in order, went down or came up, and says so. Of those in
+    /// maintenance it is not told: they are as ordered.
     pub(super) fn states_changed(&mut self, members: &[Slot], now: Now) -> Vec<Command> {
         let slots = self.config.as_ref().map_or(0, |config| config.tables.maglev);
         let (mut deals, mut logs) = (Deals::default(), Vec::new());
         for of_pool in members.chunk_by(|one, other| one.0 == other.0) {
-            let Some((pool, _)) = of_pool.first() else { continue };
-            let pool = &mut self.pools[*pool];
-            let took_flows = pool.takes_flows();
-            for (_, member) in of_pool {
-                pool.members[*member].since = now;
+            let Some((place, _)) = of_pool.first() else { continue };
+            let pool = &mut self.pools[*place];
+            let before = pool.stands();
+            let members = of_pool.iter().map(|(_, member)| *member);
+            let members: Vec<usize> = members.filter(|member| !pool.members[*member].order.maintenance).collect();
+            for member in &members {
+                let slot = (*place, *member);
+                let member = &mut pool.members[*member];
+                member.since = now;
+                let is_up = self.subjects[member.subject].is_up();
+                let ramp = Ramp::begin(pool.service.slow_start, now).filter(|_| is_up);
+                self.ramps.set(slot, member, ramp);
             }
             pool.deal(slots, &self.subjects, &mut deals);
-            logs.extend(of_pool.iter().map(|(_, member)| changed(pool, *member, &self.subjects)));
-            if took_flows && !pool.takes_flows() {
-                logs.push(lost(pool));
+            logs.extend(members.iter().map(|member| changed(pool, *member, &self.subjects)));
+            match pool.judged(before, &self.subjects) {
+                Some(judged) => logs.push(judged),
+                None if before.took_flows && !pool.takes_flows() => logs.push(lost(pool)),
+                None => {}
             }
         }
         logs
@@ -120,7 +133,7 @@ fn changed(pool: &Pool, member: usize, subjects: &Subjects) -> Command {
             (Level::Warn, format!("backend {name} ({target}) is down: {reason}; {strength}"))
         }
         (_, false) => (Level::Warn, format!("backend {name} ({target}) is down; {strength}")),
-        (_, true) if member.drained => {
+        (_, true) if member.order.drained => {
             (Level::Info, format!("backend {name} ({target}) is healthy again, and drained; {strength}"))
         }
         (_, true) => (Level::Info, format!("backend {name} ({target}) is up; {strength}")),

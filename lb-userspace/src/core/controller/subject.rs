@@ -49,6 +49,8 @@ pub(super) struct Subject {
 pub(super) enum Probing {
     /// There are none: it is taken to be up.
     Never,
+    /// There are none for now: all who go by it are in maintenance.
+    Resting,
     /// The next one starts then.
     Due(Now),
     /// One is under way; if its end is not heard of by then, it has failed.
@@ -98,7 +100,7 @@ impl Subject {
     /// Whether a check that began since then has ended, and left no doubt.
     pub(super) fn is_known_since(&self, since: Now) -> bool {
         let is_checked = self.checked.is_some_and(|began| began >= since) && self.health.is_sure(self.check());
-        self.probing == Probing::Never || is_checked
+        matches!(self.probing, Probing::Never | Probing::Resting) || is_checked
     }
 }
 
@@ -114,7 +116,7 @@ impl Probing {
     /// When something is to be done about it.
     fn deadline(self) -> Option<Now> {
         match self {
-            Self::Never => None,
+            Self::Never | Self::Resting => None,
             Self::Due(time) | Self::InFlight { give_up: time, .. } => Some(time),
         }
     }
@@ -122,7 +124,7 @@ impl Probing {
     /// The check in flight.
     fn id(self) -> Option<u64> {
         match self {
-            Self::Never | Self::Due(_) => None,
+            Self::Never | Self::Resting | Self::Due(_) => None,
             Self::InFlight { id, .. } => Some(id),
         }
     }
@@ -174,6 +176,12 @@ impl Subjects {
         }
         self.timers.extend(probing.deadline().map(|time| (time, subject)));
         self.in_flight.extend(probing.id().map(|id| (id, subject)));
+    }
+
+    /// Begins checks again that rested, with this much known.
+    pub(super) fn resume(&mut self, subject: usize, health: Health, now: Now) {
+        self.all[subject].health = health;
+        self.plan(subject, Probing::Due(now));
     }
 
     /// Takes in the end of a check, and plans the next one.

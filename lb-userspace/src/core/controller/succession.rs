@@ -117,7 +117,9 @@ impl Heir {
         let probing = match earlier.probing {
             Probing::Due(due) => Probing::Due(due.min(Now(now.0 + health.pause(&identity.check)))),
             Probing::InFlight { .. } if awaited.insert(latest) => earlier.probing,
-            Probing::InFlight { .. } | Probing::Never => Probing::first(&identity.check, jitter, now),
+            Probing::InFlight { .. } | Probing::Never | Probing::Resting => {
+                Probing::first(&identity.check, jitter, now)
+            }
         };
         let (last_check, checked) = (earlier.last_check.clone(), earlier.checked);
         Subject { last_check, checked, probing, ..Subject::new(identity, members, health, jitter, now) }

@@ -1,7 +1,7 @@
 //! What the operator is shown of the controller. Counters of packets are the daemon's to fill in, here they are 0; so is how
 //! the election stands.
 
-use super::drain::DrainError;
+use super::orders::OrderError;
 use super::pool::{Member, Pool};
 use super::subject::Probing;
 use super::{Controller, Slot};
@@ -9,7 +9,8 @@ use crate::core::check::Attempt;
 use crate::core::config::model::{Backend, CheckKind, Holder};
 use crate::core::event::{BackendKey, DrainTarget, Now, ProbeOutcome};
 use crate::core::health;
-use crate::core::view::{BackendView, ServiceView, VipView};
+use crate::core::order::Order;
+use crate::core::view::{BackendView, BelowView, ServiceView, VipView};
 
 impl Controller {
     /// A snapshot of VIPs and services, in the order of the configuration; empty without one.
@@ -44,7 +45,7 @@ impl Controller {
     ///
     /// # Errors
     /// If nothing has that name.
-    pub fn attempts(&self, target: &DrainTarget) -> Result<Vec<(BackendKey, Attempt)>, DrainError> {
+    pub fn attempts(&self, target: &DrainTarget) -> Result<Vec<(BackendKey, Attempt)>, OrderError> {
         let of = |(i, j): Slot| {
             let member = &self.pools[i].members[j];
             (member.key.clone(), Attempt::clone(&self.subjects[member.subject].attempt))
@@ -67,6 +68,11 @@ impl Controller {
                     ..self.view_backend(pool, backend, member, now)
                 })
                 .collect(),
+            below: pool.below.then(|| BelowView {
+                healthy: pool.healthy(&self.subjects),
+                min_healthy: pool.service.min_healthy,
+                below_min: pool.service.below_min.name().to_owned(),
+            }),
             packets: 0,
             bytes: 0,
             new_flows: 0,
@@ -91,6 +97,8 @@ impl Controller {
             address: backend.address,
             port: backend.port,
             weight: backend.weight,
+            weight_now: Some(member.weight_now()).filter(|now| *now != backend.weight),
+            ordered: Some(member.order).filter(|order| *order != Order::default()).map(|order| order.to_string()),
             state: member.state(&self.subjects),
             health: subject.health.counter(),
             health_top: health::top(check),
@@ -100,7 +108,7 @@ impl Controller {
             checked_s: subject.last_check.as_ref().map(|(at, _)| now.0.saturating_sub(at.0).as_secs_f64()),
             next_check_s: match subject.probing {
                 Probing::Due(Now(at)) => Some(at.saturating_sub(now.0).as_secs_f64()),
-                Probing::InFlight { .. } | Probing::Never => None,
+                Probing::InFlight { .. } | Probing::Never | Probing::Resting => None,
             },
             since_s: now.0.saturating_sub(member.since.0).as_secs(),
             mac: next_hop.map(|next_hop| next_hop.mac.to_string()),

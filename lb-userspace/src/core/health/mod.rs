@@ -42,6 +42,12 @@ impl Health {
         Self { counter: rise(check) }
     }
 
+    /// A backend that was not checked for a while: down until its first pass.
+    #[must_use]
+    pub fn awaiting(check: &Check) -> Self {
+        Self { counter: rise(check) - 1 }
+    }
+
     /// A backend whose state is known from an earlier run: sure of it.
     #[must_use]
     pub fn known(check: &Check, up: bool) -> Self {

@@ -41,6 +41,23 @@ fn disruption(backends: &[Entry], slots: u32) -> f64 {
     (0..backends.len()).map(share).fold(0.0, f64::max)
 }
 
+/// A slow start counts on it: only the proportions of weights matter.
+#[test]
+fn weights_times_ten_give_the_same_table() {
+    let backends = |times: u16| -> Vec<Entry> {
+        (1u16..20)
+            .map(|i| Entry {
+                identity: SocketAddr::from(([10, 0, 0, i as u8], 80)),
+                weight: (i * 13 % 7) * times,
+                present: i % 5 > 0,
+            })
+            .collect()
+    };
+    for slots in [101, 1009, 16_381] {
+        assert_eq!(build(&backends(1), slots), build(&backends(10), slots));
+    }
+}
+
 #[test]
 fn the_table_is_the_same_in_every_version() {
     let v6 = |host: u16, weight| Entry {

@@ -68,8 +68,10 @@ async fn judge(check: &HttpCheck, response: Response<Incoming>, talk: &mut Talk)
             Ok(found) => talk.pass(found),
             Err(why) => talk.fail(why),
         }
-        // So that the server has said all it wanted to when the connection ends.
-        let _ = tokio::time::timeout(super::FAREWELL, read(response.into_body(), None, talk)).await;
+        // So that the server has said all it wanted to when the connection ends. An answer that breaks off is none.
+        if let Ok(Err(why)) = tokio::time::timeout(super::FAREWELL, read(response.into_body(), None, talk)).await {
+            talk.take_back(why);
+        }
         return Ok(());
     };
     let found = found?;

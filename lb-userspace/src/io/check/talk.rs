@@ -61,6 +61,14 @@ impl Talk {
         self.end_with(ProbeOutcome::failed(why, self.began.elapsed()));
     }
 
+    /// It had seemed to pass, and has not.
+    pub(super) fn take_back(&mut self, why: String) {
+        if self.outcome.as_ref().is_some_and(ProbeOutcome::has_passed) {
+            self.outcome = None;
+            self.fail(why);
+        }
+    }
+
     fn end_with(&mut self, outcome: ProbeOutcome) {
         if self.outcome.is_some() {
             return;

@@ -185,12 +185,13 @@ impl Plan<'_> {
     /// Where and whether to send. A next hop that is not known (yet) is the one that was known before.
     fn hop(&self, image: &BackendImage, on_down: OnDown, before: Hop) -> Hop {
         let state = match image.state {
-            BackendState::Up => State::Up,
+            BackendState::Up | BackendState::Starting => State::Up,
             BackendState::Drain => State::Drain,
             BackendState::Down => match on_down {
                 OnDown::Reset => State::Down,
                 OnDown::Keep => State::Kept,
             },
+            BackendState::Maint => State::Down,
         };
         let way = match image.mode {
             _ if image.local => Way::Local,

@@ -312,6 +312,19 @@ fn what_comes_later_is_said_to() {
 }
 
 #[test]
+fn how_backends_start_and_how_many_must_be_healthy_is_bounded() {
+    let text = edited("port = 443", "port = 443\nslow_start = \"2h\"");
+    assert_error(&text, "\"2h\"", "`slow_start` of service `horizon` is `2h`, out of range", "it may be 0ms to 1h");
+    let text = edited("[defaults]", "[defaults]\nslow_start = 30");
+    assert_error(&text, "30", "`slow_start` of [defaults] must be a string with a unit, not an integer", "\"2s\"");
+    let text = edited("port = 443", "port = 443\nmin_healthy = 0");
+    assert_error(&text, "0", "`min_healthy` of service `horizon` is `0`, out of range", "it may be 1 to");
+    let text = edited("port = 443", "port = 443\nmin_healthy = 3");
+    let message = "`min_healthy` of service `horizon` is 3, but it has 2 backends";
+    assert_error(&text, "3", message, "it may be 1 to 2");
+}
+
+#[test]
 fn words_that_are_unknown_are_told_the_known_ones() {
     let text = edited("port = 443", "port = 443\nmode = \"dsr\"");
     assert_error(&text, "\"dsr\"", "`mode` of service `horizon` is `dsr`, which is unknown", "`l2`");
@@ -319,6 +332,8 @@ fn words_that_are_unknown_are_told_the_known_ones() {
     assert_error(&text, "\"drop\"", "`on_down` of service `horizon` is `drop`, which is unknown", "`keep`");
     let text = edited("[defaults]", "[defaults]\non_down = \"kepe\"");
     assert_error(&text, "\"kepe\"", "`on_down` of [defaults] is `kepe`, which is unknown", "did you mean \"keep\"?");
+    let text = edited("port = 443", "port = 443\nbelow_min = \"panic\"");
+    assert_error(&text, "\"panic\"", "`below_min` of service `horizon` is `panic`, which is unknown", "`keep`");
     let text = edited("type = \"tcp\"", "type = \"tpc\"");
     assert_error(
         &text,

@@ -7,6 +7,7 @@ use crate::core::check::http::StatusSet;
 use crate::core::command::Level;
 use crate::core::config::model::{Check, CheckKind, HttpCheck, MysqlCheck, Protocol, UdpAnswer, UdpCheck};
 use crate::core::event::{DrainTarget, Event, Now, ProbeOutcome};
+use crate::core::order::Change;
 use crate::core::view::BackendState;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -152,7 +153,7 @@ fn healthy_backends_are_counted_drained_or_not() {
     assert_eq!(["keyston", "keystonf", ""].map(|name| rig.controller.healthy(name)), [None; 3]);
     rig.run(LONG, |backend| if *backend == key("keystone/c2") { refused() } else { passed() });
     assert_eq!(rig.controller.healthy("keystone"), Some(2));
-    let commands = rig.controller.drain(&DrainTarget::One(key("keystone/c1")), true, rig.now).unwrap().1;
+    let commands = rig.controller.order(&DrainTarget::One(key("keystone/c1")), Change::Drain(true), rig.now).unwrap().1;
     rig.take_in(commands);
     assert_eq!(rig.owners("keystone"), ["c3"]);
     assert_eq!(rig.controller.healthy("keystone"), Some(2));

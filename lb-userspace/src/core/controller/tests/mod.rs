@@ -1,13 +1,15 @@
 //! The controller driven without a kernel: a small configuration, a clock turned by hand, checks answered by a function.
 
 mod checks;
-mod drains;
 mod elections;
 mod elsewhere;
+mod orders;
+mod quorum;
 mod refused;
 mod reloads;
 mod scenario;
 mod shared;
+mod slow_start;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -15,7 +17,9 @@ use std::time::Duration;
 use super::{AdoptedBackend, Controller};
 use crate::core::command::{Command, Level, Purpose};
 use crate::core::config::Config;
-use crate::core::config::model::{Backend, Check, Holder, Host, Mode, OnDown, Protocol, Service, TableSizes, Vip};
+use crate::core::config::model::{
+    Backend, BelowMin, Check, Holder, Host, Mode, OnDown, Protocol, Service, TableSizes, Vip,
+};
 use crate::core::event::{BackendKey, Event, Mac, NextHop, Now, ProbeOutcome};
 use crate::core::plan::{Image, ServiceImage};
 use crate::core::view::BackendView;
@@ -42,6 +46,9 @@ fn service(name: &str, port: u16) -> Service {
         idle_timeout: Duration::from_secs(86_400),
         affinity: None,
         on_down: OnDown::Reset,
+        slow_start: Duration::ZERO,
+        min_healthy: 1,
+        below_min: BelowMin::Reset,
         backends: ["c1", "c2", "c3"].iter().map(|host| backend(host, port + 10_000)).collect(),
         check: Check {
             interval: Duration::from_secs(2),

@@ -5,6 +5,7 @@ use super::{Rig, VIP, backend, config, hop, key, outline, passed, probes, refuse
 use crate::core::command::Level;
 use crate::core::config::model::{Affinity, Backend, CheckKind, Holder, Vip};
 use crate::core::event::{DrainTarget, Event, Now};
+use crate::core::order::Change;
 use crate::core::plan::Hold;
 use crate::core::view::BackendState;
 
@@ -64,7 +65,7 @@ fn the_same_configuration_again_does_nothing() {
 fn a_reload_keeps_health_and_drains() {
     let mut rig = Rig::running();
     rig.run(LONG, |backend| if *backend == key("keystone/c2") { refused() } else { passed() });
-    let _ = rig.controller.drain(&DrainTarget::One(key("keystone/c3")), true, rig.now).unwrap();
+    let _ = rig.controller.order(&DrainTarget::One(key("keystone/c3")), Change::Drain(true), rig.now).unwrap();
     let before = rig.view("keystone/c2").since_s;
     let mut next = config();
     next.services.insert(0, service("nova", 8774));

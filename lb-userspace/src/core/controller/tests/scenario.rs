@@ -1,4 +1,4 @@
-//! Anything may happen in any order: checks that pass, fail or are never heard of, drains, reloads, neighbours, a stop.
+//! Anything may happen in any order: checks that pass, fail or are never heard of, orders, reloads, neighbours, a stop.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -10,10 +10,11 @@ use super::{Rig, backend, config, hop, node, passed, refused, service};
 use crate::core::check::Attempt;
 use crate::core::command::Command;
 use crate::core::config::Config;
-use crate::core::config::model::Holder;
+use crate::core::config::model::{BelowMin, Holder};
 use crate::core::controller::probing::ANEW;
-use crate::core::controller::subject::Identity;
+use crate::core::controller::subject::{Identity, Probing};
 use crate::core::event::{BackendKey, DrainTarget, Event, Mac, NextHop, Now, ProbeOutcome};
+use crate::core::order::{Change, Weight};
 use crate::core::plan::Hold;
 use crate::core::view::BackendState;
 
@@ -26,8 +27,8 @@ enum Step {
     Answer(prop::sample::Index, bool),
     /// This configuration is loaded.
     Reload(Config),
-    /// This backend of this service, or everywhere, is drained or not.
-    Drain(Option<&'static str>, &'static str, bool),
+    /// This is ordered of this backend of this service, or everywhere.
+    Order(Option<&'static str>, &'static str, Change),
     /// A neighbour is seen over this interface, or lost.
     Neighbour(u8, Option<&'static str>),
     /// This host was cut off, and is back.
@@ -43,13 +44,17 @@ fn configs() -> impl Strategy<Value = Config> {
     let holder = prop::sample::select(vec!["c1", "c2"]);
     let weight = prop::sample::select(vec![0, 50, 100]);
     let alike = prop::sample::select(vec![None, Some(2), Some(3)]);
-    (services, backends, holder, weight, any::<bool>(), 1u32..4, alike).prop_map(
-        |(names, hosts, holder, weight, moved, rise, alike)| {
+    let below = prop::sample::select(vec![(1, BelowMin::Reset), (2, BelowMin::Reset), (2, BelowMin::Keep)]);
+    let policy = (prop::sample::select(vec![0, 7]), below);
+    (services, backends, holder, weight, any::<bool>(), 1u32..4, alike, policy).prop_map(
+        |(names, hosts, holder, weight, moved, rise, alike, (slow_start, (min_healthy, below_min)))| {
             let mut config = config();
             config.vips[0].holder = Holder::Host(holder.to_owned());
             config.services = names.iter().zip([5000, 3306, 8774]).map(|(name, port)| service(name, port)).collect();
             for service in &mut config.services {
                 service.check.rise = rise;
+                service.slow_start = Duration::from_secs(slow_start);
+                (service.min_healthy, service.below_min) = (min_healthy.min(hosts.len() as u32), below_min);
                 let port = match alike {
                     Some(_) => 8080,
                     None => service.port + if moved { 20_000 } else { 10_000 },
@@ -66,6 +71,16 @@ fn configs() -> impl Strategy<Value = Config> {
     )
 }
 
+fn changes() -> impl Strategy<Value = Change> {
+    let weights =
+        prop::sample::select(vec![None, Some(Weight::Of(0)), Some(Weight::Of(30)), Some(Weight::Percent(50))]);
+    prop_oneof![
+        any::<bool>().prop_map(Change::Drain),
+        any::<bool>().prop_map(Change::Maintenance),
+        weights.prop_map(Change::Weight),
+    ]
+}
+
 fn steps() -> impl Strategy<Value = Step> {
     let services = prop::sample::select(vec![None, Some("keystone"), Some("mysql"), Some("nope")]);
     let backends = prop::sample::select(vec!["c1", "c2", "c3", "c4", "nobody"]);
@@ -74,7 +89,7 @@ fn steps() -> impl Strategy<Value = Step> {
         20 => (0u16..3000).prop_map(Step::Wait),
         40 => (any::<prop::sample::Index>(), any::<bool>()).prop_map(|(probe, passes)| Step::Answer(probe, passes)),
         4 => configs().prop_map(Step::Reload),
-        6 => (services, backends, any::<bool>()).prop_map(|(service, backend, drain)| Step::Drain(service, backend, drain)),
+        8 => (services, backends, changes()).prop_map(|(service, backend, change)| Step::Order(service, backend, change)),
         4 => (1u8..6, interface).prop_map(|(host, interface)| Step::Neighbour(host, interface)),
         2 => Just(Step::Recheck),
         1 => Just(Step::Stop),
@@ -128,15 +143,24 @@ impl Trial {
                 prop_assert_eq!(self.rig.configure(config), vec![], "the same again changes nothing");
                 Ok(())
             }
-            Step::Drain(service, name, drain) => {
+            Step::Order(service, name, change) => {
                 let target = match service {
                     Some(service) => DrainTarget::One(BackendKey { service: service.into(), backend: name.into() }),
                     None => DrainTarget::Everywhere(name.into()),
                 };
                 let before = self.rig.image.clone();
-                match self.rig.controller.drain(&target, drain, self.rig.now) {
-                    Ok((keys, commands)) => {
-                        prop_assert!(!keys.is_empty());
+                match self.rig.controller.order(&target, change, self.rig.now) {
+                    Ok((meant, commands)) => {
+                        prop_assert!(!meant.is_empty());
+                        let orders = self.rig.controller.orders();
+                        let as_ordered = |key| orders.get(key).map(|(_, order)| *order).unwrap_or_default();
+                        for (key, _) in &meant {
+                            prop_assert_eq!(as_ordered(key).with(change), as_ordered(key));
+                        }
+                        // What is under way of those that rest from now on does not count.
+                        let subjects = &self.rig.controller.subjects;
+                        let awaited = |id: u64| subjects.of_check(id).is_some();
+                        self.in_flight.retain(|_, (id, _)| awaited(*id));
                         let commands = self.rig.take_in(commands);
                         self.judge(&commands)
                     }
@@ -212,16 +236,37 @@ impl Trial {
             let holder = if vip.hold == Hold::No { self.seen.get(&node("c2")) } else { None };
             prop_assert_eq!(vip.holder.as_ref(), holder, "packets go to where the holder was seen last");
         }
+        let pools = &self.rig.controller.pools;
+        let subjects = &self.rig.controller.subjects;
+        let kept: BTreeMap<String, Option<BelowMin>> = pools
+            .iter()
+            .map(|pool| {
+                let below = pool.healthy(subjects) < pool.service.min_healthy as usize;
+                (pool.service.name.clone(), below.then_some(pool.service.below_min))
+            })
+            .collect();
         for service in &self.rig.image.services {
             for owner in service.table.iter() {
                 let backend = &service.backends[usize::from(*owner)];
-                prop_assert_eq!(backend.state, BackendState::Up);
+                prop_assert!(backend.state.takes_flows(), "{} is {:?}", backend.key, backend.state);
             }
             for backend in &service.backends {
                 prop_assert!(configured.contains_key(&backend.key), "{} is gone", backend.key);
                 let shown = self.rig.view(&backend.key.to_string());
-                prop_assert_eq!(shown.state, backend.state);
-                prop_assert_eq!(shown.share > 0.0, shown.state == BackendState::Up && shown.weight > 0);
+                let gets = shown.share > 0.0;
+                match kept.get(&service.name).copied().flatten() {
+                    // Nothing else than its state decides.
+                    None => {
+                        prop_assert_eq!(shown.state, backend.state);
+                        prop_assert_eq!(gets, shown.state.takes_flows() && shown.weight_in_force() > 0);
+                    }
+                    Some(BelowMin::Reset) => prop_assert!(!gets, "{} takes flows", backend.key),
+                    Some(BelowMin::Keep) => {
+                        prop_assert!(gets || !shown.state.takes_flows() || shown.weight_in_force() == 0);
+                        let by_order = matches!(shown.state, BackendState::Drain | BackendState::Maint);
+                        prop_assert!(!(gets && by_order), "{} is {:?}", backend.key, shown.state);
+                    }
+                }
                 prop_assert!(shown.health <= shown.health_top);
                 let hop = if backend.local { None } else { self.seen.get(&backend.address) };
                 prop_assert_eq!(backend.next_hop.as_ref(), hop, "{} is sent to where it was seen last", backend.key);
@@ -231,11 +276,14 @@ impl Trial {
             self.rig.image.services.iter().map(|service| service.backends.len()).sum::<usize>(),
             configured.len()
         );
-        prop_assert_eq!(
-            self.rig.controller.deadline().is_some(),
-            !configured.is_empty(),
-            "every backend has a next check"
-        );
+        let controller = &self.rig.controller;
+        let members = controller.pools.iter().flat_map(|pool| &pool.members);
+        let checked = members.filter(|member| !member.order.maintenance).map(|member| member.subject);
+        let checked: BTreeSet<usize> = checked.collect();
+        for (i, subject) in controller.subjects.iter().enumerate() {
+            prop_assert_eq!(checked.contains(&i), subject.probing != Probing::Resting, "maintenance alone rests");
+        }
+        prop_assert_eq!(controller.deadline().is_some(), !checked.is_empty(), "every other backend has a next check");
         Ok(())
     }
 
@@ -276,7 +324,7 @@ proptest! {
         }
     }
 
-    /// Whatever happened before: when every check passes and every drain is undone, every backend takes flows again.
+    /// Whatever happened before: when every check passes and every order is undone, every backend takes flows again.
     #[test]
     fn everything_recovers(steps in prop::collection::vec(steps(), 1..60)) {
         let mut trial = Trial::start();
@@ -286,8 +334,9 @@ proptest! {
         let mut rig = trial.rig;
         rig.configure(config());
         for host in ["c1", "c2", "c3"] {
-            let (_, commands) = rig.controller.drain(&DrainTarget::Everywhere(host.to_owned()), false, rig.now).unwrap();
-            rig.take_in(commands);
+            for undo in [Change::Drain(false), Change::Maintenance(false), Change::Weight(None)] {
+                rig.order(&DrainTarget::Everywhere(host.to_owned()), undo).unwrap();
+            }
         }
         rig.run(Duration::from_secs(60), |_| passed());
         prop_assert_eq!(rig.owners("keystone"), ["c1", "c2", "c3"]);

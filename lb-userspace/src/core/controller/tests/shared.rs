@@ -9,6 +9,7 @@ use crate::core::command::Level;
 use crate::core::config::Config;
 use crate::core::config::model::{CheckKind, Protocol};
 use crate::core::event::{DrainTarget, Event, Now};
+use crate::core::order::Change;
 use crate::core::view::BackendState;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -104,7 +105,7 @@ fn the_tables_of_all_of_them_change_at_once_and_are_made_once() {
 fn a_drain_is_of_one_service() {
     let mut rig = running(shared(3));
     rig.run(LONG, |_| passed());
-    let commands = rig.controller.drain(&DrainTarget::One(key("s1/c2")), true, rig.now).unwrap().1;
+    let commands = rig.controller.order(&DrainTarget::One(key("s1/c2")), Change::Drain(true), rig.now).unwrap().1;
     rig.take_in(commands);
     assert_eq!(rig.states("c2"), [BackendState::Up, BackendState::Drain, BackendState::Up]);
     rig.count(LONG, &["c2"]);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::tables::fallen::{Connection, Walk};
-use BackendState::{Down, Drain, Up};
+use BackendState::{Down, Drain, Maint, Up};
 
 const FIN: u8 = 0x01;
 const RST: u8 = 0x04;
@@ -69,6 +69,18 @@ fn the_connections_of_a_backend_that_went_down_are_found_and_no_others() {
     assert_eq!(here.take_cut(), BTreeSet::new());
     here.apply(&web(&[(1, Up), (2, Down), (3, Drain)])).unwrap();
     assert_eq!(cut(&here, &here.cut_on(&vips())), theirs, "they went on");
+}
+
+#[test]
+fn connections_of_a_backend_in_maintenance_are_cut_also_where_those_of_one_that_is_down_are_kept() {
+    let mut here = host();
+    here.apply(&keeping(&[(1, Up), (2, Up), (3, Up)])).unwrap();
+    let theirs = connect(&here, 500, 2);
+    here.apply(&keeping(&[(1, Up), (2, Down), (3, Up)])).unwrap();
+    assert_eq!(here.take_cut(), BTreeSet::new());
+    here.apply(&keeping(&[(1, Up), (2, Maint), (3, Up)])).unwrap();
+    let fallen = here.take_cut();
+    assert_eq!(cut(&here, &fallen), theirs);
 }
 
 #[test]

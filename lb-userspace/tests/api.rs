@@ -69,6 +69,11 @@ async fn orders_come_back_with_what_they_did() {
         let one = client.order("keystone/c3", Change::Weight(weight)).await.unwrap().backends;
         assert_eq!((one[0].weight, one[0].weight_now), (100, now));
     }
+    let switched = client.switch("mysql/c2").await.unwrap();
+    assert_eq!((switched.service.as_str(), switched.writer.backend.as_deref()), ("mysql", Some("c2")));
+    assert_eq!(refusal(client.switch("mysql/c3").await).kind, ErrorKind::Conflict);
+    assert_eq!(refusal(client.switch("mysql/c9").await).kind, ErrorKind::NotFound);
+    assert_eq!(refusal(client.switch("c2").await).kind, ErrorKind::Invalid);
     let moved = client.failover(Some("control".to_owned()), Some("c2".to_owned())).await.unwrap().groups;
     assert_eq!(
         moved.iter().map(|it| (it.group.as_str(), it.holder.as_deref())).collect::<Vec<_>>(),

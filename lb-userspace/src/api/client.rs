@@ -16,11 +16,14 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::error::{ApiError, ErrorBody};
-use super::wire::{CHANGE_TIME, CheckBody, DrainBody, ExplainQuery, FailoverBody, HoldBody, READ_TIME, WeightBody};
+use super::wire::{
+    CHANGE_TIME, CheckBody, DrainBody, ExplainQuery, FailoverBody, HoldBody, READ_TIME, SwitchBody, WeightBody,
+};
 use crate::core::order::Change;
 use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
     BackendView, CheckView, ExplainView, FlowView, MapEntry, MapView, OrderView, ReloadView, ServiceView, Status,
+    SwitchView,
 };
 
 /// Longest connecting may take.
@@ -177,6 +180,12 @@ impl Client {
             }
         };
         self.ask(Method::POST, path, body.to_string(), CHANGE_TIME).await
+    }
+
+    /// `POST /v1/switch`.
+    pub async fn switch(&self, target: &str) -> Result<SwitchView, ClientError> {
+        let body = serde_json::json!(SwitchBody { target: target.to_owned() }).to_string();
+        self.ask(Method::POST, "/v1/switch", body, CHANGE_TIME).await
     }
 
     /// `POST /v1/failover`.

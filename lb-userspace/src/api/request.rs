@@ -3,12 +3,13 @@
 use tokio::sync::oneshot;
 
 use super::error::ApiError;
-use crate::core::event::DrainTarget;
+use crate::core::event::{BackendKey, DrainTarget};
 use crate::core::explain::Question;
 use crate::core::order::Change;
 use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
     BackendView, CheckView, ExplainView, FlowView, MapEntry, MapView, OrderView, ReloadView, ServiceView, Status,
+    SwitchView,
 };
 
 /// Where the daemon puts its answer. Sending fails if the asker has gone away, which is the asker's affair: ignore it.
@@ -67,6 +68,14 @@ pub enum Request {
         change: Change,
         /// Where the new states go, once the order outlives a crash and the kernel tables carry it.
         answer: Answer<OrderView>,
+    },
+    /// Make a backend the writer of its service. [`super::error::ErrorKind::Conflict`] if that is not this host's to decide, or the
+    /// backend is not fit.
+    Switch {
+        /// Which. [`super::error::ErrorKind::NotFound`] if there is none.
+        backend: BackendKey,
+        /// Where it goes who the writer is, once the kernel tables carry it.
+        answer: Answer<SwitchView>,
     },
     /// How elections stand.
     Vips(Answer<VipsView>),

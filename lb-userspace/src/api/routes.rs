@@ -17,12 +17,13 @@ use super::error::{ApiError, ErrorBody, ErrorKind};
 use super::request::{Answer, Request};
 use super::wire::{
     ARRIVAL_TIME, BODY_BYTES, CHANGE_TIME, CheckBody, DrainBody, DumpQuery, ExplainQuery, FailoverBody, FlowsQuery,
-    HoldBody, READ_TIME, WeightBody, check_limit, parse_target, parse_weight,
+    HoldBody, READ_TIME, SwitchBody, WeightBody, check_limit, parse_backend, parse_target, parse_weight,
 };
 use crate::core::order::Change;
 use crate::core::view::vips::{HandOverView, VipsView};
 use crate::core::view::{
     BackendView, CheckView, ExplainView, FlowView, MapEntry, MapView, OrderView, ReloadView, ServiceView, Status,
+    SwitchView,
 };
 
 /// Every route of the API, answered by whoever receives `requests`.
@@ -42,6 +43,7 @@ pub(super) fn router(requests: mpsc::Sender<Request>) -> Router {
         .route("/v1/maintenance", post(maintenance))
         .route("/v1/ready", post(ready))
         .route("/v1/weight", post(weight))
+        .route("/v1/switch", post(switch))
         .route("/v1/failover", post(failover))
         .route("/v1/hold", post(hold))
         .route("/v1/release", post(release))
@@ -129,6 +131,12 @@ async fn order(daemon: Daemon, change: Change, request: extract::Request) -> Rep
     let DrainBody { target } = read_body(request).await?;
     let target = parse_target(&target)?;
     daemon.ask(CHANGE_TIME, |answer| Request::Order { target, change, answer }).await
+}
+
+async fn switch(State(daemon): State<Daemon>, request: extract::Request) -> Reply<SwitchView> {
+    let SwitchBody { target } = read_body(request).await?;
+    let backend = parse_backend(&target)?;
+    daemon.ask(CHANGE_TIME, |answer| Request::Switch { backend, answer }).await
 }
 
 async fn failover(State(daemon): State<Daemon>, request: extract::Request) -> Reply<HandOverView> {

@@ -50,6 +50,14 @@ pub struct WeightBody {
     pub weight: String,
 }
 
+/// Body of `POST /v1/switch`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwitchBody {
+    /// `service/backend`.
+    pub target: String,
+}
+
 /// Body of `POST /v1/check`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -160,6 +168,19 @@ pub fn parse_target(text: &str) -> Result<DrainTarget, ApiError> {
     }
 }
 
+/// Reads `service/backend`.
+///
+/// # Errors
+/// [`super::error::ErrorKind::Invalid`] if it is anything else.
+pub fn parse_backend(text: &str) -> Result<BackendKey, ApiError> {
+    match parse_target(text) {
+        Ok(DrainTarget::One(backend)) => Ok(backend),
+        Ok(DrainTarget::Everywhere(_)) | Err(_) => {
+            Err(ApiError::invalid(format!("'{text}' names no backend of a service: write service/backend")))
+        }
+    }
+}
+
 /// Reads a weight: a number, a percentage, or `reset` (`None`).
 ///
 /// # Errors
@@ -199,6 +220,7 @@ mod tests {
         let key = BackendKey { service: "keystone".into(), backend: "c1".into() };
         assert_eq!(parse_target("keystone/c1").unwrap(), DrainTarget::One(key));
         assert_eq!(parse_target("c1").unwrap(), DrainTarget::Everywhere("c1".into()));
+        assert!(parse_backend("keystone/c1").is_ok() && parse_backend("c1").is_err() && parse_backend("/c1").is_err());
         for bad in ["", "/", "keystone/", "/c1", "a/b/c"] {
             let error = parse_target(bad).unwrap_err();
             assert!(error.message.starts_with(&format!("'{bad}' names no backend")), "{error}");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
-use crate::api::wire::{DEFAULT_ENTRIES, MAX_ENTRIES, parse_target, parse_weight};
+use crate::api::wire::{DEFAULT_ENTRIES, MAX_ENTRIES, parse_backend, parse_target, parse_weight};
 use crate::core::config::model::Protocol;
 use crate::io::instance::check_name;
 
@@ -172,6 +172,14 @@ pub(super) enum DaemonCommand {
         #[arg(value_name = "N|N%|reset", value_parser = weight)]
         weight: String,
     },
+    /// Make a backend the writer of its service ('balance = "single"'): the one before it is cut, then this one has all flows
+    ///
+    /// On the host that holds the service's VIP. It stays the writer as long as it is fit, whatever 'failback' says.
+    Switch {
+        /// The backend: SERVICE/BACKEND
+        #[arg(value_name = "SERVICE/BACKEND", value_parser = backend)]
+        target: String,
+    },
     /// Hand VIPs that this host holds over to the next host; it does not take them back while that one lives
     ///
     /// The host with the highest priority of those that are left takes over; with --to, it is made sure that this is the right
@@ -228,6 +236,10 @@ pub(super) fn instance(name: &str) -> Result<String, String> {
 
 fn target(text: &str) -> Result<String, String> {
     parse_target(text).map(|_| text.to_owned()).map_err(|error| error.message)
+}
+
+fn backend(text: &str) -> Result<String, String> {
+    parse_backend(text).map(|_| text.to_owned()).map_err(|error| error.message)
 }
 
 fn weight(text: &str) -> Result<String, String> {

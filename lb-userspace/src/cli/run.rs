@@ -89,6 +89,10 @@ async fn ask(command: DaemonCommand, target: &Target, output: Output) -> Result<
             let change = Change::Weight(parse_weight(&weight)?);
             order(&client, target, &backend, change, output).await?;
         }
+        DaemonCommand::Switch { target: backend } => {
+            let switched = client.switch(&backend).await.map_err(failed)?;
+            output.show(&switched, render::switch)?;
+        }
         DaemonCommand::Failover { target: name, to } => {
             let moved = client.failover(name, to).await.map_err(failed)?;
             output.show(&moved, render::handed_over)?;

@@ -65,6 +65,11 @@ impl Cell {
         Self { text: printable(text.as_ref()).into_owned(), tone }
     }
 
+    /// The same with more behind it.
+    pub fn and(self, more: &str) -> Self {
+        Self { text: self.text + &printable(more), tone: self.tone }
+    }
+
     /// The field alone, outside of any table.
     pub fn render(&self, paint: Paint) -> String {
         paint.apply(self.tone, &self.text)

@@ -153,7 +153,8 @@ pub(super) fn is_unresolved(backend: &BackendView) -> bool {
 
 /// How many of a service's backends take new flows: `2 of 3 up`.
 pub(super) fn standing(service: &ServiceView) -> String {
-    let up = service.backends.iter().filter(|backend| backend.state.takes_flows()).count();
+    let is_up = |backend: &&BackendView| backend.state.takes_flows() || backend.state == BackendState::Standby;
+    let up = service.backends.iter().filter(is_up).count();
     format!("{up} of {} up", plural(service.backends.len(), "backend"))
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::config::Config;
 use super::election::{Peer, Role};
+use super::writer::Statement;
 
 /// A point in time on the monotonic clock, as an offset from an arbitrary start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -107,6 +108,19 @@ impl ProbeOutcome {
     }
 }
 
+/// A host that is not heard any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silent {
+    /// Its name.
+    pub host: String,
+    /// For how long.
+    pub silence: Duration,
+    /// How long its backends have to show that it lives.
+    pub within: Duration,
+    /// Whether no other host is heard either: then it may be this one that is cut off.
+    pub alone: bool,
+}
+
 /// An event.
 #[derive(Debug)]
 pub enum Event {
@@ -139,6 +153,20 @@ pub enum Event {
     Refused {
         /// Which.
         backend: BackendKey,
+    },
+    /// Another host has stated who the writers of services are, as far as it knows.
+    Stated {
+        /// Its name.
+        from: String,
+        /// What it states.
+        statements: Vec<Statement>,
+    },
+    /// Another host was heard, and is not any more.
+    HostSilent(Silent),
+    /// Another host is heard, for the first time or again.
+    HostHeard {
+        /// Its name.
+        host: String,
     },
     /// This host was cut off, or hung: what it knows of backends is old.
     Recheck,

@@ -20,3 +20,4 @@ pub mod sync;
 pub mod tracking;
 pub mod view;
 pub mod vrrp;
+pub mod writer;

@@ -77,6 +77,8 @@ pub struct ServiceImage {
     pub on_down: OnDown,
     /// Backends.
     pub backends: Vec<BackendImage>,
+    /// Whether one backend has all flows: what any other one has is cut before that one is sent anything.
+    pub single: bool,
     /// Maglev table: for each slot the position in `backends`. Empty: no backend takes new flows.
     pub table: Arc<[u16]>,
 }

@@ -28,6 +28,8 @@ pub enum BackendState {
     Down,
     /// In maintenance, as ordered: its flows are reset, and it is not checked.
     Maint,
+    /// Healthy, but another one is the writer: any flows of it are reset.
+    Standby,
 }
 
 impl BackendState {
@@ -211,6 +213,8 @@ pub struct ServiceView {
     pub mode: Mode,
     /// Backends in the order of the configuration.
     pub backends: Vec<BackendView>,
+    /// Which of them has all flows, if only one does.
+    pub writer: Option<WriterView>,
     /// Whether it has fewer healthy backends than it needs.
     pub below: Option<BelowView>,
     /// Packets of this service balanced by this host.
@@ -225,6 +229,27 @@ pub struct ServiceView {
     pub crowded: u64,
     /// Flows that were not put there as more came than `tables.new_flows` allows.
     pub limited: u64,
+}
+
+/// The writer of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriterView {
+    /// Its name; none if this host's configuration has no such backend.
+    pub backend: Option<String>,
+    /// Address it is bound to.
+    pub address: IpAddr,
+    /// Port it is bound to.
+    pub port: u16,
+    /// Counts the decisions of all hosts; 0: nobody has decided yet, and this is whom this host would begin with.
+    pub epoch: u64,
+    /// Seconds since this host has known of it.
+    pub since_s: u64,
+    /// Why it is that one.
+    pub why: String,
+    /// Whether an operator wanted it.
+    pub by_hand: bool,
+    /// Whether this host decides, as it holds the VIP.
+    pub decided_here: bool,
 }
 
 /// A service with too few healthy backends.
@@ -269,6 +294,8 @@ pub struct BackendView {
     pub ordered: Option<String>,
     /// State.
     pub state: BackendState,
+    /// Epoch of the decision that made it the writer of its service, if it is that.
+    pub writer: Option<u64>,
     /// Health counter: 0 ..= rise+fall-1.
     pub health: u32,
     /// Top of the health counter.
@@ -408,6 +435,17 @@ pub struct ReloadView {
 pub struct OrderView {
     /// Every backend that was meant, at least one.
     pub backends: Vec<OrderedView>,
+}
+
+/// What an order to switch a writer did (`pivot switch`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwitchView {
+    /// Name of the service.
+    pub service: String,
+    /// Its writer.
+    pub writer: WriterView,
+    /// `false` if it was that already.
+    pub changed: bool,
 }
 
 /// What checks found that were made because somebody asked (`pivot check`). They count for nothing.

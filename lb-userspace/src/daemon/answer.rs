@@ -11,14 +11,14 @@ use crate::api::error::ApiError;
 use crate::api::request::{Answer, Request};
 use crate::api::wire::CHECK_TIME;
 use crate::core::check::{Attempt, Step};
-use crate::core::controller::Ordered;
+use crate::core::controller::{Ordered, SwitchError};
 use crate::core::event::BackendKey;
 use crate::core::event::DrainTarget;
 use crate::core::explain::Question;
 use crate::core::order::Change;
 use crate::core::view::{
     BackendView, CheckStepView, CheckView, CheckedView, ExplainView, InterfaceView, OrderView, OrderedView,
-    ServiceView, Status, VerdictView, VipView,
+    ServiceView, Status, SwitchView, VerdictView, VipView,
 };
 use crate::io::check::{Checked, Prober};
 use crate::io::datapath::attach::XdpKind;
@@ -49,6 +49,7 @@ impl Daemon {
             }
             Request::Check { target, answer } => self.check(&target, answer),
             Request::Order { target, change, answer } => drop(answer.send(self.order(&target, change).await)),
+            Request::Switch { backend, answer } => drop(answer.send(self.switch(&backend).await)),
             Request::Vips(answer) => drop(answer.send(self.vips().await)),
             Request::Failover { name, to, answer } => self.fail_over(name.as_deref(), to, answer).await,
             Request::Hold { name, hold, answer } => self.hold(name.as_deref(), hold, answer).await,
@@ -194,6 +195,28 @@ impl Daemon {
             Some(OrderedView { id, state, weight, weight_now, changed })
         };
         Ok(OrderView { backends: meant.into_iter().filter_map(view).collect() })
+    }
+}
+
+impl Daemon {
+    async fn switch(&mut self, backend: &BackendKey) -> Result<SwitchView, ApiError> {
+        let (changed, commands) = self.controller.switch(backend, self.now()).map_err(not_switched)?;
+        self.executor.execute_all(commands).await;
+        self.notice_flows();
+        let services = self.views().1;
+        let writer = services.into_iter().find(|service| service.name == backend.service).and_then(|it| it.writer);
+        let writer = writer.ok_or_else(|| ApiError::internal("the service has no writer"))?;
+        Ok(SwitchView { service: backend.service.clone(), writer, changed })
+    }
+}
+
+fn not_switched(error: SwitchError) -> ApiError {
+    let message = error.to_string();
+    match error {
+        SwitchError::Unknown(_) => ApiError::not_found(message),
+        SwitchError::NotSingle { .. } | SwitchError::NotHolder { .. } | SwitchError::Unfit { .. } => {
+            ApiError::conflict(message)
+        }
     }
 }
 

@@ -207,7 +207,7 @@ impl Daemon {
                     continue;
                 }
                 () = sync::ready(self.syncer.as_ref(), self.began) => {
-                    self.sync_flows();
+                    self.sync_flows().await;
                     self.catch_up();
                     continue;
                 }
@@ -326,6 +326,7 @@ impl Daemon {
 
     async fn stop(mut self) -> Result<(), DaemonError> {
         tracing::info!("stopping");
+        self.leave_cluster();
         self.elections.iter_mut().for_each(Elections::stop);
         let config = self.controller.config().cloned();
         let commands = self.controller.handle(Event::Stop, self.now());

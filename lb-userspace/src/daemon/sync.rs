@@ -15,8 +15,9 @@ use super::error::DaemonError;
 use super::told::Told;
 use crate::core::config::Config;
 use crate::core::config::model::Cluster;
-use crate::core::event::Now;
+use crate::core::event::{Event, Now};
 use crate::core::sync::message::LONGEST;
+use crate::core::sync::presence::Presence;
 use crate::core::sync::record::Record;
 use crate::core::sync::{FADE, FlowSync, Outgoing};
 use crate::core::view::{SyncPeerView, SyncView};
@@ -82,7 +83,7 @@ impl Syncer {
     fn open(beginning: Beginning, socket: UdpSocket, now: Now) -> Self {
         let Beginning { cluster, own, peers, session, .. } = beginning;
         Self {
-            sync: FlowSync::new(cluster.key.clone(), session, peers, now),
+            sync: FlowSync::new(cluster.key.clone(), session, peers, cluster.heartbeat, now),
             cluster,
             own,
             socket,
@@ -116,9 +117,11 @@ impl Syncer {
         }
     }
 
-    /// Does what waits and what is due; none of it takes long.
-    fn turn(&mut self, writer: &Writer, now: Now) {
-        self.receive(writer, now);
+    /// Does what waits and what is due; none of it takes long. What has become of other hosts.
+    fn turn(&mut self, writer: &Writer, now: Now) -> Vec<Presence> {
+        // What waits to be read may be of the one that would be missed.
+        let whole = self.receive(writer, now);
+        let presence = self.sync.presence(whole, now);
         let hellos = self.sync.tick(now);
         self.outbox.extend(hellos);
         if self.sync.begins_round(now) {
@@ -147,14 +150,16 @@ impl Syncer {
             }
         }
         self.send();
+        presence
     }
 
-    fn receive(&mut self, writer: &Writer, now: Now) {
+    /// Takes in what has come; whether that was all.
+    fn receive(&mut self, writer: &Writer, now: Now) -> bool {
         let mut datagram = [0; LONGEST];
         for _ in 0..BATCH {
             let (length, from) = match self.socket.try_recv_from(&mut datagram) {
                 Ok(received) => received,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
                 // Such as that a peer's host has nobody at the port: it is about what was sent.
                 Err(_) => continue,
             };
@@ -171,6 +176,7 @@ impl Syncer {
                 }
             }
         }
+        false
     }
 
     fn take(&mut self, writer: &Writer, record: &Record) {
@@ -290,14 +296,38 @@ impl Daemon {
         let now = self.now();
         if let Some(syncer) = &mut self.syncer {
             syncer.notice(self.executor.datapath.writer(), self.controller.held(), now);
+            syncer.sync.state(self.controller.statements(), now);
         }
     }
 
     /// One turn of the synchronisation.
-    pub(super) fn sync_flows(&mut self) {
+    pub(super) async fn sync_flows(&mut self) {
         let now = self.now();
+        let Some(syncer) = &mut self.syncer else { return };
+        let presence = syncer.turn(self.executor.datapath.writer(), now);
+        let stated = syncer.sync.take_stated();
+        if presence.is_empty() && stated.is_empty() {
+            return;
+        }
+        let presence = presence.into_iter().map(|presence| match presence {
+            Presence::Silent(silent) => Event::HostSilent(silent),
+            Presence::Heard { host } => Event::HostHeard { host },
+        });
+        let stated = stated.into_iter().map(|(from, statements)| Event::Stated { from, statements });
+        for event in presence.chain(stated) {
+            let commands = self.controller.handle(event, now);
+            self.executor.execute_all(commands).await;
+        }
+        self.judge();
+        self.notice_flows();
+    }
+
+    /// Says to the other hosts that this one stops.
+    pub(super) fn leave_cluster(&mut self) {
         if let Some(syncer) = &mut self.syncer {
-            syncer.turn(self.executor.datapath.writer(), now);
+            let byes = syncer.sync.leave();
+            syncer.outbox.extend(byes);
+            syncer.send();
         }
     }
 

@@ -8,13 +8,13 @@ use lb_userspace::api::error::ApiError;
 use lb_userspace::api::request::Request;
 use lb_userspace::api::server::serve;
 use lb_userspace::core::election::Role;
-use lb_userspace::core::event::DrainTarget;
+use lb_userspace::core::event::{BackendKey, DrainTarget};
 use lb_userspace::core::explain::Question;
 use lb_userspace::core::order::Change;
 use lb_userspace::core::view::vips::{HandOverView, HandedView, VipsView};
 use lb_userspace::core::view::{
     BackendState, BackendView, CheckStepView, CheckView, CheckedView, ExplainView, FlowView, MapEntry, MapView,
-    OrderView, OrderedView, ReloadView, Status,
+    OrderView, OrderedView, ReloadView, Status, SwitchView, WriterView,
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -86,12 +86,33 @@ pub(crate) async fn answer_all(mut requests: mpsc::Receiver<Request>) {
             Request::MapDump { name, limit, answer } => drop(answer.send(entries(&name, limit))),
             Request::Check { target, answer } => drop(answer.send(checked(&target))),
             Request::Order { target, change, answer } => drop(answer.send(given(&target, change))),
+            Request::Switch { backend, answer } => drop(answer.send(switched(backend))),
             Request::Vips(answer) => drop(answer.send(Ok(fixture("vips")))),
             Request::Failover { name, to, answer } => drop(answer.send(failed_over(name.as_deref(), to.as_deref()))),
             Request::Hold { name, hold, answer } => drop(answer.send(held(name.as_deref(), hold))),
             Request::Reload(answer) => drop(answer.send(reloaded())),
         }
     }
+}
+
+/// Every service of the fixture has a writer; c3 is drained.
+fn switched(backend: BackendKey) -> Result<SwitchView, ApiError> {
+    let known = backends().into_iter().find(|known| known.id == backend.to_string());
+    let known = known.ok_or_else(|| ApiError::not_found(format!("there is no backend {backend}")))?;
+    if known.name == "c3" {
+        return Err(ApiError::conflict(format!("backend `{backend}` is drained: it cannot be the writer")));
+    }
+    let writer = WriterView {
+        backend: Some(known.name),
+        address: known.address,
+        port: known.port,
+        epoch: 8,
+        since_s: 0,
+        why: "its operator wants it".to_owned(),
+        by_hand: true,
+        decided_here: true,
+    };
+    Ok(SwitchView { service: backend.service, writer, changed: true })
 }
 
 /// c2 of every service refuses, all others pass.

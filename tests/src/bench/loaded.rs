@@ -180,6 +180,7 @@ fn service(vip: &str, port: u16, protocol: Protocol, backends: u16, slots: u32) 
         affinity: None,
         on_down: OnDown::Reset,
         backends: (0..backends).map(backend).collect(),
+        single: false,
         table: (0..slots).map(|slot| (slot % u32::from(backends)) as u16).collect(),
     }
 }

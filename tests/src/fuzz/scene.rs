@@ -261,6 +261,7 @@ impl Scene {
             affinity: SERVICES[index].3.then_some(affinity),
             on_down: if self.keeps(index) { OnDown::Keep } else { OnDown::Reset },
             backends: backends.iter().map(backend).collect(),
+            single: false,
             table: table.into_iter().take(SLOTS).collect(),
         }
     }

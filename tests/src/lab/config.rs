@@ -177,7 +177,8 @@ impl fmt::Display for ConfigText {
         let Self { interface, holder, elected, .. } = self;
         let held = match elected {
             Some(lines) => {
-                writeln!(f, "[cluster]\nkey = \"{CLUSTER_KEY}\"\n")?;
+                let heartbeat = patient(Duration::from_millis(100)).as_millis();
+                writeln!(f, "[cluster]\nkey = \"{CLUSTER_KEY}\"\nheartbeat = \"{heartbeat}ms\"\n")?;
                 writeln!(f, "[[group]]\nname = \"control\"\nid = 51\n{lines}\n")?;
                 "group = \"control\"".to_owned()
             }

@@ -170,12 +170,13 @@ impl Pivotd {
         })
     }
 
-    /// Waits until every backend of every service is up and can be reached.
+    /// Waits until every backend of every service is up, or stands by, and can be reached.
     pub fn await_all_up(&self) -> Result<()> {
         wait_until(Duration::from_secs(10), &format!("{} to show all backends up", self.process), || {
             let status = self.status().map_err(|error| format!("{error:#}"))?;
             let backends = || status.services.iter().flat_map(|service| &service.backends);
-            match backends().find(|view| view.state != BackendState::Up || (view.mac.is_none() && !view.local)) {
+            let well = [BackendState::Up, BackendState::Standby];
+            match backends().find(|view| !well.contains(&view.state) || (view.mac.is_none() && !view.local)) {
                 None if backends().next().is_some() => Ok(()),
                 None => Err("no backend at all".to_owned()),
                 Some(view) => Err(format!("{} {:?}, mac {:?}, {}", view.id, view.state, view.mac, view.last_check)),

@@ -73,15 +73,25 @@ impl Broker {
 
     /// Runs `rabbitmqctl` against this node, and reads the JSON that it prints.
     pub fn control(&self, arguments: &[&str]) -> Result<serde_json::Value> {
+        let stdout = self.rabbitmqctl(&[&["--quiet", "--formatter", "json"], arguments].concat())?;
+        serde_json::from_str(&stdout)
+            .with_context(|| format!("reading the answer to rabbitmqctl {arguments:?}: {stdout}"))
+    }
+
+    /// Runs `rabbitmqctl` against this node, to have it do something.
+    pub fn order(&self, arguments: &[&str]) -> Result<()> {
+        self.rabbitmqctl(arguments).map(drop)
+    }
+
+    fn rabbitmqctl(&self, arguments: &[&str]) -> Result<String> {
         let mut command = self.host.netns().command(RABBITMQCTL)?;
-        command.envs(self.environment.clone()).args(["--quiet", "--formatter", "json"]).args(arguments);
+        command.envs(self.environment.clone()).args(arguments);
         let output = command.output().with_context(|| format!("starting {command:?}"))?;
         let stdout = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
             bail!("rabbitmqctl {arguments:?}: {}: {stdout}{}", output.status, String::from_utf8_lossy(&output.stderr));
         }
-        serde_json::from_str(&stdout)
-            .with_context(|| format!("reading the answer to rabbitmqctl {arguments:?}: {stdout}"))
+        Ok(stdout.into_owned())
     }
 
     /// What the node logged so far.

@@ -4,7 +4,7 @@
 //! - [`plane`]: the services on three controllers of a lab, a pivotd on each.
 //! - [`story`]: what is done to them, told on the way; [`figures`]: what it came to, and whether that is as promised.
 //! - [`service`]: what the story asks of a service; [`galera`], [`rabbitmq`] (of [`broker`]s), [`memcached`], [`nginx`].
-//! - [`batch`]: operations counted; [`python`]: clients written in Python.
+//! - [`batch`]: operations counted; [`python`]: clients written in Python; [`stayers`]: those of RabbitMQ that outlive brokers.
 //!
 //! Everything runs below the lab's directory and inside its namespaces, bound to the node addresses, and ends with the
 //! lab; nothing of the machine's own configuration, data or services is used or touched.
@@ -20,6 +20,7 @@ pub mod plane;
 mod python;
 pub mod rabbitmq;
 pub mod service;
+pub mod stayers;
 pub mod story;
 
 use std::io::{self, Write};

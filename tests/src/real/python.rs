@@ -15,6 +15,8 @@ pub(super) const MEMCACHED: &str = include_str!("clients/memcached.py");
 pub(super) const PUBLISH: &str = include_str!("clients/publish.py");
 /// Consumes messages until it is ended; see its docstring.
 pub(super) const CONSUME: &str = include_str!("clients/consume.py");
+/// Publishes or consumes, over a new connection whenever one is lost.
+pub(super) const STAY: &str = include_str!("clients/stay.py");
 
 /// The command that runs a script. Isolated (`-I`): only Debian's packages, whatever the environment says.
 pub(super) fn command(script: &str, arguments: &[&dyn Display]) -> Command {

@@ -74,6 +74,15 @@ impl RabbitMq {
         Ok(cluster)
     }
 
+    /// The broker of a host.
+    ///
+    /// # Errors
+    /// If none runs there.
+    pub fn on(&mut self, host: &str) -> Result<&mut Broker> {
+        let broker = self.brokers.iter_mut().find(|broker| broker.host().name == host);
+        broker.with_context(|| format!("no broker runs on {host}"))
+    }
+
     fn any(&self) -> Result<&Broker> {
         self.brokers.first().context("no broker runs any more")
     }

@@ -12,5 +12,6 @@ mod databases;
 mod galera;
 mod mariadb;
 mod members;
+mod queues;
 mod rig;
 mod web;

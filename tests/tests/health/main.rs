@@ -3,6 +3,7 @@
 
 mod drain;
 mod fallen;
+mod hosts;
 mod idle;
 mod on_down;
 mod orders;
@@ -10,3 +11,4 @@ mod quorum;
 mod second_chance;
 mod sick_web;
 mod slow_start;
+mod writer;

@@ -26,7 +26,7 @@ pub fn backends(backends: &[BackendView], paint: Paint) -> String {
         table.row([
             (&backend.id).into(),
             endpoint(backend).into(),
-            state(backend.state),
+            role(backend),
             human::duration(backend.since_s).into(),
             health(backend),
             weight(backend.weight, backend.weight_now),
@@ -48,6 +48,15 @@ fn orders(backends: &[BackendView], paint: Paint) -> String {
         table.row([(&backend.id).into(), ordered.into()]);
     }
     if none { String::new() } else { "\n".to_owned() + &table.render(paint) }
+}
+
+/// Its state, and by which decision it is the writer, if it is that.
+fn role(backend: &BackendView) -> Cell {
+    let state = state(backend.state);
+    match backend.writer {
+        Some(epoch) => state.and(&format!(" (writer, epoch {epoch})")),
+        None => state,
+    }
 }
 
 /// What their checks found, and when.

@@ -1,12 +1,12 @@
-//! What an order changed: `pivot drain`, `undrain`, `maintenance`, `ready`, `weight`, `failover`, `hold`, `release`, `reload`.
+//! What an order changed: `pivot drain`, `undrain`, `maintenance`, `ready`, `weight`, `switch`, `failover`, `hold`, `release`, `reload`.
 
 use crate::core::view::vips::HandOverView;
-use crate::core::view::{OrderView, ReloadView};
+use crate::core::view::{OrderView, ReloadView, SwitchView};
 
 use super::super::human;
 use super::super::text::{Paint, Table, Tone, numbers, printable, words};
 use super::vips::{holder, role};
-use super::{state, weight};
+use super::{state, weight, writer};
 
 /// The backends that were named, with their new states and weights.
 pub fn ordered(view: &OrderView, paint: Paint) -> String {
@@ -17,6 +17,12 @@ pub fn ordered(view: &OrderView, paint: Paint) -> String {
         table.row([(&backend.id).into(), state(backend.state), weight, note.into()]);
     }
     table.render(paint)
+}
+
+/// The writer of the service that was named.
+pub fn switch(view: &SwitchView, _: Paint) -> String {
+    let note = if view.changed { "" } else { " (no change)" };
+    format!("{}: {}{note}\n", printable(&view.service), writer(&view.writer))
 }
 
 /// The groups that were named, what this host is for them, and who holds them now.

@@ -14,7 +14,7 @@ mod sync;
 mod vips;
 
 pub use backends::backends;
-pub use change::{handed_over, ordered, reload};
+pub use change::{handed_over, ordered, reload, switch};
 pub use check::check;
 pub use doctor::doctor;
 pub use explain::explain;
@@ -25,10 +25,10 @@ pub use status::status;
 pub use vips::vips;
 
 use crate::core::config::model::{Mode, Protocol};
-use crate::core::view::{BackendState, BackendView};
+use crate::core::view::{BackendState, BackendView, WriterView};
 
 use super::human;
-use super::text::{Cell, Tone};
+use super::text::{Cell, Tone, printable};
 
 /// A backend's state: the word for trouble stands out also without colour.
 fn state(state: BackendState) -> Cell {
@@ -37,6 +37,7 @@ fn state(state: BackendState) -> Cell {
         BackendState::Starting => Cell::new(Tone::Notable, "starting"),
         BackendState::Drain => Cell::new(Tone::Notable, "drain"),
         BackendState::Down => Cell::new(Tone::Bad, "DOWN"),
+        BackendState::Standby => Cell::new(Tone::Plain, "standby"),
         BackendState::Maint => Cell::new(Tone::Notable, "maint"),
     }
 }
@@ -47,6 +48,17 @@ fn weight(configured: u16, now: Option<u16>) -> Cell {
         Some(now) => Cell::new(Tone::Notable, format!("{now}/{configured}")),
         None => configured.to_string().into(),
     }
+}
+
+/// The writer of a service: who, by which decision, since when, and why.
+fn writer(writer: &WriterView) -> String {
+    let who = writer.backend.clone().unwrap_or_else(|| human::endpoint(writer.address, writer.port));
+    let decision = match writer.epoch {
+        0 => "nobody has decided yet".to_owned(),
+        epoch => format!("epoch {epoch}"),
+    };
+    let (who, since, why) = (printable(&who), human::duration(writer.since_s), printable(&writer.why));
+    format!("writer {who}, {decision}, for {since}: {why}")
 }
 
 /// Its health counter and the counter's top; in between, its state is in doubt.

@@ -1,6 +1,6 @@
 //! `pivot services`.
 
-use crate::core::view::ServiceView;
+use crate::core::view::{BackendState, ServiceView};
 
 use super::super::human;
 use super::super::text::{Cell, Paint, Table, Tone, numbers, words};
@@ -40,11 +40,13 @@ pub fn services(services: &[ServiceView], paint: Paint) -> String {
 
 /// How many backends take new flows, of how many.
 fn up(service: &ServiceView) -> Cell {
-    let up = service.backends.iter().filter(|backend| backend.state.takes_flows()).count();
+    let takes = service.backends.iter().filter(|backend| backend.state.takes_flows()).count();
+    let standby = service.backends.iter().filter(|backend| backend.state == BackendState::Standby).count();
     let all = service.backends.len();
-    match up {
+    // Those that stand by are no help to anybody without a writer.
+    match if takes > 0 { takes + standby } else { 0 } {
         0 => Cell::new(Tone::Bad, format!("NONE of {all} up")),
-        _ if up == all => Cell::new(Tone::Good, format!("{up} of {all} up")),
-        _ => Cell::new(Tone::Notable, format!("{up} of {all} up")),
+        up if up == all => Cell::new(Tone::Good, format!("{up} of {all} up")),
+        up => Cell::new(Tone::Notable, format!("{up} of {all} up")),
     }
 }

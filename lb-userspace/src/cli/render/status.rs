@@ -9,7 +9,7 @@ use super::super::text::{Cell, Paint, Table, Tone, numbers, printable, words};
 use super::super::warning::{Severity, standing, warnings};
 use super::sync::sync;
 use super::vips::{holder, role};
-use super::{endpoint, health, mode, protocol, state};
+use super::{endpoint, health, mode, protocol, state, writer};
 
 /// The whole page.
 pub fn status(status: &Status, paint: Paint) -> String {
@@ -107,6 +107,9 @@ fn services(services: &[ServiceView], paint: Paint) -> String {
     );
     for service in services {
         table.line(service_line(service, paint));
+        if let Some(one) = &service.writer {
+            table.line(format!("    {}", writer(one)));
+        }
         for backend in &service.backends {
             table.row([
                 (&backend.name).into(),

@@ -8,9 +8,10 @@ use std::fmt::Display;
 
 use super::duration;
 use super::model::{
-    Affinity, Backend, Check, Cluster, CommandCheck, Config, Deed, Group, Holder, Hook, Host, Service, TableSizes,
-    Track, Tracked, Vip,
+    Affinity, Backend, Balance, Check, Cluster, CommandCheck, Config, Deed, Group, Holder, Hook, Host, Service,
+    TableSizes, Track, Tracked, Vip,
 };
+use crate::core::writer::Failback;
 
 /// The changes from `old` to `new`, in the order hosts, cluster, groups, VIPs, services with their backends, tables; in each first what
 /// is gone, then what is new, then what is changed. Empty if nothing is.
@@ -43,6 +44,8 @@ fn cluster(old: Option<&Cluster>, new: Option<&Cluster>, lines: &mut Vec<String>
     match (old, new) {
         (Some(old), Some(new)) => {
             changed("cluster port", old.port, new.port, lines);
+            let [before, after] = [old, new].map(|cluster| duration::format(cluster.heartbeat));
+            changed("cluster heartbeat", before, after, lines);
             if old.key != new.key {
                 lines.push("~ cluster key".to_owned());
             }
@@ -138,6 +141,7 @@ fn services(old: &Service, new: &Service, lines: &mut Vec<String>) {
     changed(&format!("{thing} port"), old.port, new.port, lines);
     changed(&format!("{thing} protocol"), old.protocol.name(), new.protocol.name(), lines);
     changed(&format!("{thing} mode"), old.mode.name(), new.mode.name(), lines);
+    changed(&format!("{thing} balance"), balance(old), balance(new), lines);
     let idle_timeout = |service: &Service| duration::format(service.idle_timeout);
     changed(&format!("{thing} idle_timeout"), idle_timeout(old), idle_timeout(new), lines);
     affinity(&format!("{thing} affinity"), old.affinity.as_ref(), new.affinity.as_ref(), lines);
@@ -159,6 +163,16 @@ fn services(old: &Service, new: &Service, lines: &mut Vec<String>) {
     let after = names(&kept);
     kept.sort_by_key(|(before, _)| old.backends.iter().position(|backend| backend.name == before.name));
     changed(&format!("{thing} order of backends"), names(&kept), after, lines);
+}
+
+fn balance(service: &Service) -> String {
+    match service.balance {
+        Balance::Hash => "hash".to_owned(),
+        Balance::Single { failback: Failback::Never } => "single".to_owned(),
+        Balance::Single { failback: Failback::After(pause) } => {
+            format!("single failback {}", duration::format(pause))
+        }
+    }
 }
 
 fn affinity(thing: &str, old: Option<&Affinity>, new: Option<&Affinity>, lines: &mut Vec<String>) {

@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::balance::BalanceDraft;
 use super::cluster::ClusterDraft;
 use super::group::GroupDraft;
 use super::model::{
@@ -68,6 +69,7 @@ pub(super) struct ServiceDraft {
     pub(super) port: Option<At<u16>>,
     pub(super) protocol: Protocol,
     pub(super) mode: Mode,
+    pub(super) balance: BalanceDraft,
     pub(super) idle_timeout: Duration,
     pub(super) affinity: Option<Affinity>,
     pub(super) backends: Option<At<Vec<BackendDraft>>>,
@@ -159,12 +161,14 @@ impl ServiceDraft {
             port: self.port?.value,
             protocol: self.protocol,
             mode: self.mode,
+            balance: self.balance.balance,
             idle_timeout: self.idle_timeout,
             affinity: self.affinity,
             backends: self.backends?.value.into_iter().map(BackendDraft::into_backend).collect::<Option<_>>()?,
             check: self.check,
             on_down: self.on_down,
-            slow_start: self.slow_start,
+            // The one that all services have by default.
+            slow_start: if self.balance.single.is_some() { Duration::ZERO } else { self.slow_start },
             min_healthy: self.min_healthy.map_or(1, |least| least.value),
             below_min: self.below_min,
         })

@@ -4,6 +4,7 @@
 //! Invariants (established by the checker, relied on everywhere): names are unique; every reference resolves;
 //! (VIP, port, protocol) is unique; ports are 1..=65535; all addresses of one service are of one family; a group has VIPs.
 
+mod balance;
 mod check;
 
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use crate::core::sync::message::Key;
 use crate::core::vrrp::advert::{Password, Version};
 
+pub use balance::Balance;
 pub use check::{
     Check, CheckKind, CheckPassword, HttpCheck, MysqlCheck, MysqlLogin, ReadOnly, Secret, Tls, UdpAnswer, UdpCheck,
 };
@@ -40,6 +42,8 @@ pub struct Cluster {
     pub key: Key,
     /// The UDP port of every one of them.
     pub port: u16,
+    /// How often each says that it is there: 20 ms to 10 s; zero: nobody is missed.
+    pub heartbeat: Duration,
 }
 
 impl Config {
@@ -291,6 +295,8 @@ pub struct Service {
     pub protocol: Protocol,
     /// How its packets are forwarded.
     pub mode: Mode,
+    /// How its flows are spread over its backends.
+    pub balance: Balance,
     /// How long the backend of a flow is remembered after its last packet: 1 s to 6 days.
     pub idle_timeout: Duration,
     /// Whether clients keep their backend over flows, and for how long.

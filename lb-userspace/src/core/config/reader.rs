@@ -50,6 +50,15 @@ impl<'a> Entry<'a> {
         self.value.get_ref().is_str()
     }
 
+    pub(super) fn is_boolean(self) -> bool {
+        self.value.get_ref().is_bool()
+    }
+
+    /// Whether it is this string.
+    pub(super) fn is(self, text: &str) -> bool {
+        self.value.get_ref().as_str() == Some(text)
+    }
+
     pub(super) fn is_array(self) -> bool {
         self.value.get_ref().is_array()
     }

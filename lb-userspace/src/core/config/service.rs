@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::backends::{self, Given};
+use super::balance;
 use super::checks::{self, CheckSettings};
 use super::draft::{HostDraft, ServiceDraft, VipDraft};
 use super::model::{Affinity, BelowMin, Mode, OnDown, Protocol};
@@ -13,13 +14,15 @@ use super::reader::{Entry, Table};
 use super::report::{At, Report};
 use super::values;
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 16] = [
     "name",
     "vip",
     "port",
     "backend_port",
     "protocol",
     "mode",
+    "balance",
+    "failback",
     "idle_timeout",
     "affinity",
     "check",
@@ -98,6 +101,7 @@ pub(super) fn service(
         port,
         protocol,
         mode: mode(&table, defaults.mode, report),
+        balance: balance::balance(&table, report),
         idle_timeout: idle_timeout.map_or_else(|| default_idle_timeout(protocol), |at| at.value),
         affinity: table.optional("affinity").map(|e| affinity(e, report)),
         backends,

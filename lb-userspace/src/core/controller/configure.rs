@@ -10,12 +10,13 @@ use std::net::SocketAddr;
 use super::footprint::Footprint;
 use super::pool::{Deals, Member, Pool};
 use super::ramp::Ramps;
+use super::silence::Silence;
 use super::subject::{Identity, Subjects};
 use super::succession::{Origin, Succession};
 use super::{AdoptedBackend, Controller, Slot};
 use crate::core::command::{Command, Level};
 use crate::core::config::Config;
-use crate::core::config::model::{Backend, Service};
+use crate::core::config::model::{Backend, Balance, Service};
 use crate::core::event::{BackendKey, Now};
 use crate::core::order::Order;
 use crate::core::plan::Hold;
@@ -29,8 +30,9 @@ impl Controller {
         let changed = self.start_pools(&config, now);
         let unknown_host = !config.hosts.iter().any(|host| host.name == self.host);
         let first = self.config.replace(config).is_none();
+        self.hold_writers(now);
         let changes = self.states_changed(&changed, now);
-        let judged = self.deal_all();
+        let judged = self.deal_all(now);
         let tables = self.publish();
         let mut commands = self.footprint.change(&footprint, tables);
         self.footprint = footprint;
@@ -40,6 +42,7 @@ impl Controller {
         commands.extend(self.ended_orders(orders));
         commands.extend(changes);
         commands.extend(judged);
+        commands.extend(self.ask_again(now));
         commands
     }
 
@@ -57,6 +60,7 @@ impl Controller {
         self.index.clear();
         self.subjects = Subjects::default();
         self.ramps = Ramps::default();
+        self.silence = Silence::default();
         commands
     }
 
@@ -76,6 +80,7 @@ impl Controller {
                 let Service { port, protocol, .. } = *service;
                 adopted.get(&(vip?, port, protocol, backend.address, backend.port)).copied()
             };
+            let is_single = matches!(service.balance, Balance::Single { .. });
             let mut pool = Pool::start(service, earlier.remove(&service.name));
             let mut members = pool.leave();
             for (j, backend) in service.backends.iter().enumerate() {
@@ -100,6 +105,8 @@ impl Controller {
                 };
                 let (origin, member) = match (before, left(backend)) {
                     (Some(before), _) => (Origin::Subject(before.subject), before),
+                    // Of those that had no flows it was not told whether they were healthy.
+                    (None, Some(left)) if is_single && left.state == BackendState::Down => (Origin::New, new(order)),
                     (None, Some(left)) => (Origin::Left(left.state != BackendState::Down), new(order)),
                     (None, None) => (Origin::New, new(order)),
                 };
@@ -108,6 +115,10 @@ impl Controller {
                 self.index.insert(key.clone(), (i, j));
                 pool.members.push(Member { key, weight: backend.weight, subject, ..member });
             }
+            let had_flows = |backend: &&Backend| left(backend).is_some_and(|left| left.state != BackendState::Down);
+            let writer = service.backends.iter().find(had_flows);
+            let writer = writer.map(|backend| SocketAddr::new(backend.address, backend.port));
+            pool.seat_writer(vip.map(|vip| (vip, service.port, service.protocol)), writer, now);
             self.pools.push(pool);
         }
         self.subjects = Subjects::new(succession.settle(&mut self.jitter, now));
@@ -118,12 +129,12 @@ impl Controller {
     }
 
     /// Deals every table that is not what it should be; says which services have too few healthy backends by that.
-    fn deal_all(&mut self) -> Vec<Command> {
+    fn deal_all(&mut self, now: Now) -> Vec<Command> {
         let slots = self.config.as_ref().map_or(0, |config| config.tables.maglev);
         let mut deals = Deals::default();
         let deal = |pool: &mut Pool| {
             let before = pool.stands();
-            pool.deal(slots, &self.subjects, &mut deals);
+            pool.deal(slots, &self.subjects, &mut deals, now);
             pool.judged(before, &self.subjects)
         };
         self.pools.iter_mut().filter_map(deal).collect()

@@ -12,7 +12,7 @@ use crate::core::command::Command;
 use crate::core::config::Config;
 use crate::core::config::model::{Group, Holder, Vip};
 use crate::core::election::{Peer, Role};
-use crate::core::event::Addressee;
+use crate::core::event::{Addressee, Now};
 use crate::core::plan::Hold;
 
 /// What an election said of a group.
@@ -25,8 +25,9 @@ pub(super) struct Elected {
 
 impl Controller {
     /// Takes in what an election said.
-    pub(super) fn take_in(&mut self, group: String, elected: Elected) -> Vec<Command> {
+    pub(super) fn take_in(&mut self, group: String, elected: Elected, now: Now) -> Vec<Command> {
         self.elected.insert(group, elected);
+        self.follow_holders(now);
         let Some(config) = &self.config else { return Vec::new() };
         let footprint = self.footprint_of(config);
         let tables = self.publish();

@@ -91,7 +91,7 @@ impl Footprint {
     }
 
     /// The commands that lead from `self` to `next`, with the new tables where they belong.
-    pub(super) fn change(&self, next: &Self, tables: Option<Command>) -> Vec<Command> {
+    pub(super) fn change(&self, next: &Self, tables: impl IntoIterator<Item = Command>) -> Vec<Command> {
         // What is only labelled otherwise does not go.
         let gone =
             self.addresses.difference(&next.addresses).filter(|held| !next.addresses.iter().any(|it| it.is_at(held)));

@@ -11,14 +11,16 @@ use crate::core::config::model::Backend;
 use crate::core::plan::{BackendImage, Image, ServiceImage, VipImage};
 
 impl Controller {
-    /// The command that brings the kernel tables up to date, if they are not.
-    pub(super) fn publish(&mut self) -> Option<Command> {
-        let image = self.config.as_ref().map(|config| self.draw(config))?;
-        if self.image.as_ref() == Some(&image) {
-            return None;
+    /// The command that brings the kernel tables up to date, if they are not, and what is to be told of writers.
+    pub(super) fn publish(&mut self) -> Vec<Command> {
+        let Some(image) = self.config.as_ref().map(|config| self.draw(config)) else { return Vec::new() };
+        let mut commands = Vec::new();
+        if self.image.as_ref() != Some(&image) {
+            self.image = Some(image.clone());
+            commands.push(Command::Tables(Box::new(image)));
         }
-        self.image = Some(image.clone());
-        Some(Command::Tables(Box::new(image)))
+        commands.extend(self.tell_of_writers());
+        commands
     }
 
     fn draw(&self, config: &Config) -> Image {
@@ -52,6 +54,7 @@ impl Controller {
             affinity: service.affinity,
             on_down: service.on_down,
             backends: pairs.map(|(backend, member)| self.draw_backend(pool, backend, member)).collect(),
+            single: pool.single.is_some(),
             table: pool.dealt.table.clone(),
         }
     }
@@ -64,7 +67,7 @@ impl Controller {
             port: backend.port,
             mode: pool.service.mode,
             local,
-            state: member.sent(&self.subjects),
+            state: pool.sent(member, &self.subjects),
             drained: member.order.drained,
             next_hop: if local { None } else { self.neighbours.get(&backend.address.into()).cloned() },
         }

@@ -20,14 +20,17 @@ mod probing;
 mod quorum;
 mod ramp;
 mod refused;
+mod silence;
 mod subject;
 mod succession;
 #[cfg(test)]
 mod tests;
 mod view;
+mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::command::Command;
 use super::config::Config;
@@ -37,13 +40,16 @@ use super::health::Jitter;
 use super::order::Orders;
 use super::plan::Image;
 use super::view::BackendState;
+use super::writer::Statement;
 use elected::Elected;
 use footprint::Footprint;
 use pool::Pool;
 use ramp::Ramps;
+use silence::Silence;
 use subject::Subjects;
 
 pub use orders::{OrderError, Ordered};
+pub use writers::SwitchError;
 
 /// A backend as an earlier pivotd left it in the pinned maps: its state is believed until a check says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +91,8 @@ pub struct Controller {
     /// Backends on their way to their whole share.
     ramps: Ramps,
     last_probe: u64,
+    /// Hosts that are not heard any more.
+    silence: Silence,
     /// Who holds each group of VIPs, as the election said last.
     elected: BTreeMap<String, Elected>,
     /// Next hops as last seen.
@@ -92,6 +100,10 @@ pub struct Controller {
     /// MACs of controllers that an earlier pivotd had seen: believed until all other hosts have been seen again.
     inherited: BTreeSet<Mac>,
     footprint: Footprint,
+    /// What this host states of writers.
+    statements: Arc<[Statement]>,
+    /// When time alone may change a writer.
+    writers_due: Option<Now>,
     /// The last image sent, to tell whether another one is needed.
     image: Option<Image>,
 }
@@ -119,8 +131,11 @@ impl Controller {
             subjects: Subjects::default(),
             ramps: Ramps::default(),
             last_probe: 0,
+            silence: Silence::default(),
             elected: BTreeMap::new(),
             footprint: Footprint::default(),
+            statements: Arc::default(),
+            writers_due: None,
             image: None,
         }
     }
@@ -144,13 +159,20 @@ impl Controller {
             Event::Configure(config) => self.configure(*config, now),
             Event::ProbeEnded { id, outcome } => self.probe_ended(id, outcome, now),
             Event::Neighbour { address, next_hop } => self.neighbour(address, next_hop),
-            Event::Elected { group, role, holder } => self.take_in(group, Elected { role, holder }),
+            Event::Elected { group, role, holder } => self.take_in(group, Elected { role, holder }, now),
+            Event::Stated { from, statements } => self.hear_of_writers(&from, &statements, now),
+            Event::HostSilent(silent) => self.host_silent(silent, now),
+            Event::HostHeard { host } => self.host_heard(&host, now),
             Event::Refused { backend } => {
                 self.refused(&backend, now);
                 Vec::new()
             }
             Event::Recheck => self.recheck(now),
-            Event::Tick => self.tick(now),
+            Event::Tick => {
+                let mut commands = self.tick(now);
+                commands.extend(self.fail_back(now));
+                commands
+            }
             Event::Stop => self.stop(),
         }
     }
@@ -158,7 +180,8 @@ impl Controller {
     /// When an [`Event::Tick`] is wanted; `None` if time alone changes nothing.
     #[must_use]
     pub fn deadline(&self) -> Option<Now> {
-        self.subjects.deadline().into_iter().chain(self.ramps.deadline()).min()
+        let times = [self.subjects.deadline(), self.ramps.deadline(), self.silence.deadline(), self.writers_due];
+        times.into_iter().flatten().min()
     }
 
     /// The configuration that runs; `None` before the first one and after [`Event::Stop`].
@@ -194,7 +217,7 @@ impl Controller {
                 if known || !wanted {
                     return Vec::new();
                 }
-                self.publish().into_iter().collect()
+                self.publish()
             }
             None => {
                 self.neighbours.retain(|it, _| it.address != address || self.footprint.resolves(it));

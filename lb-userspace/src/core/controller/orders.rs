@@ -91,13 +91,20 @@ impl Controller {
                 _ => {}
             }
             let before = pool.stands();
-            pool.deal(maglev, &self.subjects, &mut deals);
+            pool.deal(maglev, &self.subjects, &mut deals, now);
             let member = &mut pool.members[j];
             let state = member.state(&self.subjects);
             if state != was {
                 member.since = now;
             }
-            let says = done(change, member, state);
+            let member = &pool.members[j];
+            let says = match change {
+                // It was cut, or had nothing to begin with.
+                Change::Drain(true) if pool.sent(member, &self.subjects) == BackendState::Standby => {
+                    "is drained: another one is the writer".to_owned()
+                }
+                _ => done(change, member, state),
+            };
             let message = format!("backend {} {says}; {}", pool.members[j].key, pool.strength());
             logs.push(Command::Log { level: Level::Info, message });
             let judged = pool.judged(before, &self.subjects);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::ramp::{Ramp, STEPS};
 use super::subject::Subjects;
+use super::writers::Single;
 use crate::core::config::model::Service;
 use crate::core::event::{BackendKey, Now};
 use crate::core::maglev::{self, Entry};
@@ -23,6 +24,8 @@ pub(super) struct Pool {
     pub(super) dealt: Dealt,
     /// Whether it has too few healthy backends.
     pub(super) below: bool,
+    /// Who its writer is, if it has one.
+    pub(super) single: Option<Single>,
 }
 
 /// A backend.
@@ -63,9 +66,9 @@ pub(super) struct Deals(HashMap<Vec<Entry>, Dealt>);
 impl Pool {
     /// A service as it starts under a configuration: so far with the members and the table of its earlier self.
     pub(super) fn start(service: &Service, earlier: Option<Pool>) -> Self {
-        let earlier = earlier.map(|pool| (pool.members, pool.dealt, pool.below));
-        let (members, dealt, below) = earlier.unwrap_or_default();
-        Self { service: service.clone(), members, dealt, below }
+        let earlier = earlier.map(|pool| (pool.members, pool.dealt, pool.below, pool.single));
+        let (members, dealt, below, single) = earlier.unwrap_or_default();
+        Self { service: service.clone(), members, dealt, below, single }
     }
 
     /// Takes out all members, by their names.
@@ -73,8 +76,9 @@ impl Pool {
         self.members.drain(..).map(|member| (member.key.backend.clone(), member)).collect()
     }
 
-    /// Brings the table in line with the members.
-    pub(super) fn deal(&mut self, slots: u32, subjects: &Subjects, deals: &mut Deals) {
+    /// Brings the table in line with the members, and looks who is to be the writer.
+    pub(super) fn deal(&mut self, slots: u32, subjects: &Subjects, deals: &mut Deals, now: Now) {
+        self.judge_writer(subjects, now);
         self.choose(subjects);
         let entries = self.members.iter().map(|member| Entry {
             identity: member.target,
@@ -91,6 +95,13 @@ impl Pool {
 
     /// How many backends take new flows, in words: "2 of 3 backends of mysql take new flows".
     pub(super) fn strength(&self) -> String {
+        if self.single.is_some() {
+            let writer = self.members.iter().zip(&self.dealt.owned).find(|(_, owned)| **owned > 0);
+            return match writer {
+                Some((member, _)) => format!("{} is the writer of {}", member.key.backend, self.service.name),
+                None => format!("{} has no writer", self.service.name),
+            };
+        }
         let up = self.dealt.owned.iter().filter(|owned| **owned > 0).count();
         format!("{up} of {} backends of {} take new flows", self.members.len(), self.service.name)
     }

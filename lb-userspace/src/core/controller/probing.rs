@@ -35,6 +35,7 @@ impl Controller {
                 }
             }
         }
+        probes.extend(self.judge_hosts(now));
         if logs.is_empty() && !changed {
             return probes;
         }
@@ -56,7 +57,9 @@ impl Controller {
 
     /// Takes in the end of a check.
     pub(super) fn probe_ended(&mut self, ended: u64, outcome: ProbeOutcome, now: Now) -> Vec<Command> {
-        let Some(subject) = self.subjects.of_check(ended) else { return Vec::new() };
+        let Some(subject) = self.subjects.of_check(ended) else {
+            return self.answered(ended, &outcome, now).unwrap_or_default();
+        };
         let logs = self.ended(subject, outcome, now);
         if logs.is_empty() {
             return logs;
@@ -111,7 +114,7 @@ impl Controller {
                 let ramp = Ramp::begin(pool.service.slow_start, now).filter(|_| is_up);
                 self.ramps.set(slot, member, ramp);
             }
-            pool.deal(slots, &self.subjects, &mut deals);
+            pool.deal(slots, &self.subjects, &mut deals, now);
             logs.extend(members.iter().map(|member| changed(pool, *member, &self.subjects)));
             match pool.judged(before, &self.subjects) {
                 Some(judged) => logs.push(judged),

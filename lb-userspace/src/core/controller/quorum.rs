@@ -1,5 +1,7 @@
 //! Services with too few healthy backends: `min_healthy`, and what becomes of new flows below it.
 //!
+//! Of a service with one writer, that is the one that gets flows or does not; no other one ever does.
+//!
 //! What must hold: an order of the operator counts also then; nothing that is drained or in maintenance gets flows for want of
 //! others.
 
@@ -30,11 +32,15 @@ impl Pool {
     pub(super) fn choose(&mut self, subjects: &Subjects) {
         self.below = self.healthy(subjects) < self.service.min_healthy as usize;
         for member in &mut self.members {
-            let fit = member.state(subjects).takes_flows();
+            let (is_writer, is_other) = match &self.single {
+                Some(single) => (single.is_writer(member), !single.is_writer(member)),
+                None => (false, false),
+            };
+            let fit = member.state(subjects).takes_flows() && !is_other;
             if !self.below {
                 member.in_use = fit;
             }
-            let kept = member.in_use && !member.order.drained && !member.order.maintenance;
+            let kept = (is_writer || member.in_use && !is_other) && !member.order.drained && !member.order.maintenance;
             member.takes = match (self.below, self.service.below_min) {
                 (false, _) => fit,
                 (true, BelowMin::Reset) => false,

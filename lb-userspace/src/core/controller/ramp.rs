@@ -109,7 +109,7 @@ impl Controller {
                     logs.push(Command::Log { level: Level::Info, message });
                 }
             }
-            pool.deal(maglev, &self.subjects, &mut deals);
+            pool.deal(maglev, &self.subjects, &mut deals, now);
         }
         Some(logs)
     }

@@ -10,12 +10,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::Index;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Slot;
 use crate::core::check::Attempt;
 use crate::core::config::model::{Check, CheckKind};
 use crate::core::event::{BackendKey, Now, ProbeOutcome};
 use crate::core::health::{self, Health, Jitter, Transition};
+
+/// For so long what fails on a host that is back is not believed: where the host is may have to be asked for a second time, which the
+/// kernel does after a second.
+const SETTLED: Duration = Duration::from_millis(1200);
+/// Pause between checks meanwhile, at most.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// What tells subjects apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,6 +48,8 @@ pub(super) struct Subject {
     pub(super) last_check: Option<(Now, ProbeOutcome)>,
     /// When the last check that has ended began.
     pub(super) checked: Option<Now>,
+    /// What fails before that may do so because its host is only just back.
+    pub(super) unsettled: Option<Now>,
     pub(super) probing: Probing,
 }
 
@@ -86,7 +95,7 @@ impl Subject {
     pub(super) fn new(identity: Identity, members: Vec<Slot>, health: Health, jitter: &mut Jitter, now: Now) -> Self {
         let attempt = Arc::new(Attempt::of(&identity.check, identity.target));
         let probing = Probing::first(&identity.check, jitter, now);
-        Self { identity, attempt, members, health, last_check: None, checked: None, probing }
+        Self { identity, attempt, members, health, last_check: None, checked: None, unsettled: None, probing }
     }
 
     pub(super) fn check(&self) -> &Check {
@@ -100,7 +109,11 @@ impl Subject {
     /// Whether a check that began since then has ended, and left no doubt.
     pub(super) fn is_known_since(&self, since: Now) -> bool {
         let is_checked = self.checked.is_some_and(|began| began >= since) && self.health.is_sure(self.check());
-        matches!(self.probing, Probing::Never | Probing::Resting) || is_checked
+        match self.probing {
+            Probing::Never => self.is_up(),
+            Probing::Resting => true,
+            Probing::Due(_) | Probing::InFlight { .. } => is_checked && self.unsettled.is_none(),
+        }
     }
 }
 
@@ -178,6 +191,30 @@ impl Subjects {
         self.in_flight.extend(probing.id().map(|id| (id, subject)));
     }
 
+    /// Takes it to be down, and why; it is checked again at `due`, and up if that passes. What is under way does not count.
+    pub(super) fn take_out(&mut self, subject: usize, why: ProbeOutcome, due: Now, now: Now) {
+        let it = &mut self.all[subject];
+        it.health = Health::doubted(&it.identity.check);
+        it.last_check = Some((now, why));
+        if it.probing != Probing::Never {
+            self.plan(subject, Probing::Due(due));
+        }
+    }
+
+    /// Has it checked now, as its host is back, and again soon until that has settled: what earlier checks found does not count any
+    /// more, and what fails at first is not believed.
+    pub(super) fn ask_anew(&mut self, subject: usize, now: Now) {
+        let it = &mut self.all[subject];
+        (it.checked, it.unsettled) = (None, Some(Now(now.0 + SETTLED)));
+        self.plan(subject, Probing::Due(now));
+    }
+
+    /// Takes one that is not checked to be up again.
+    pub(super) fn bring_back(&mut self, subject: usize) {
+        let it = &mut self.all[subject];
+        (it.health, it.last_check) = (Health::known(&it.identity.check, true), None);
+    }
+
     /// Begins checks again that rested, with this much known.
     pub(super) fn resume(&mut self, subject: usize, health: Health, now: Now) {
         self.all[subject].health = health;
@@ -187,6 +224,17 @@ impl Subjects {
     /// Takes in the end of a check, and plans the next one.
     pub(super) fn end(&mut self, subject: usize, outcome: ProbeOutcome, jitter: &mut Jitter, now: Now) -> Transition {
         let it = &mut self.all[subject];
+        let began = match it.probing {
+            Probing::InFlight { began, .. } => began,
+            Probing::Never | Probing::Resting | Probing::Due(_) => now,
+        };
+        it.unsettled = it.unsettled.filter(|until| began < *until && !outcome.has_passed());
+        if it.unsettled.is_some() {
+            let pause = it.check().fast_interval.min(AGAIN);
+            it.last_check = Some((now, outcome));
+            self.plan(subject, Probing::Due(Now(now.0 + pause)));
+            return Transition::Unchanged;
+        }
         let (health, transition) = health::step(it.health, &it.identity.check, outcome.has_passed());
         it.health = health;
         it.last_check = Some((now, outcome));

@@ -68,6 +68,7 @@ impl Controller {
                     ..self.view_backend(pool, backend, member, now)
                 })
                 .collect(),
+            writer: pool.view_writer(now),
             below: pool.below.then(|| BelowView {
                 healthy: pool.healthy(&self.subjects),
                 min_healthy: pool.service.min_healthy,
@@ -89,6 +90,7 @@ impl Controller {
         let outcome = subject.last_check.as_ref().map(|(_, outcome)| outcome);
         let local = backend.host == self.host;
         let next_hop = self.neighbours.get(&backend.address.into()).filter(|_| !local);
+        let (state, since) = pool.shown(member, &self.subjects);
         BackendView {
             id: member.key.to_string(),
             name: backend.name.clone(),
@@ -99,7 +101,8 @@ impl Controller {
             weight: backend.weight,
             weight_now: Some(member.weight_now()).filter(|now| *now != backend.weight),
             ordered: Some(member.order).filter(|order| *order != Order::default()).map(|order| order.to_string()),
-            state: member.state(&self.subjects),
+            state,
+            writer: pool.epoch(member),
             health: subject.health.counter(),
             health_top: health::top(check),
             last_check: last_check(&check.kind, outcome),
@@ -110,7 +113,7 @@ impl Controller {
                 Probing::Due(Now(at)) => Some(at.saturating_sub(now.0).as_secs_f64()),
                 Probing::InFlight { .. } | Probing::Never | Probing::Resting => None,
             },
-            since_s: now.0.saturating_sub(member.since.0).as_secs(),
+            since_s: now.0.saturating_sub(since.0).as_secs(),
             mac: next_hop.map(|next_hop| next_hop.mac.to_string()),
             interface: next_hop.map(|next_hop| next_hop.interface.clone()),
             local,

@@ -54,6 +54,12 @@ impl Health {
         Self { counter: if up { top(check) } else { 0 } }
     }
 
+    /// A backend that is down until a check passes.
+    #[must_use]
+    pub fn doubted(check: &Check) -> Self {
+        Self { counter: rise(check) - 1 }
+    }
+
     /// The same state under another `rise` and `fall`: up stays up, down stays down, sure stays sure.
     #[must_use]
     pub fn under(self, old: &Check, new: &Check) -> Self {

@@ -12,7 +12,12 @@
 //! service: protocol u8, family u8 (4 or 6), port u16, VIP, records u8
 //! record:  what u8, client, port u16, backend, port u16, seconds left u32
 //! ```
-//! and that of the end of a round is the sequence of its first message, u64.
+//! That of the end of a round is the sequence of its first message, u64; and that of one about writers is statements:
+//! ```text
+//! protocol u8, family u8, port u16, VIP, how u8, epoch u64, backend, port u16
+//! ```
+//! The count of a message that only says that its sender is there is the time between two of them in milliseconds, or 0 if nobody is to
+//! go by that.
 //!
 //! What is read is hostile until its MAC was checked, and may be wrong even then: a length or a number that nothing else
 //! bears out is an error, never a panic.
@@ -25,6 +30,7 @@ use sha2::Sha256;
 
 use super::record::{Endpoint, Record, Subject};
 use crate::core::config::model::Protocol;
+use crate::core::writer::{Statement, Term};
 
 const MAGIC: [u8; 4] = *b"pivs";
 const VERSION: u8 = 1;
@@ -34,6 +40,8 @@ const HELLO: u8 = 1;
 const FLOWS: u8 = 2;
 const ASK: u8 = 3;
 const DONE: u8 = 4;
+const WRITERS: u8 = 5;
+const BYE: u8 = 6;
 /// Longest message: it passes a link with the smallest MTU of IPv6 (RFC 8200 section 5) in one piece.
 pub const LONGEST: usize = 1232;
 /// What of it is for the body.
@@ -95,7 +103,12 @@ pub struct Message {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     /// The sender is there.
-    Hello,
+    Hello {
+        /// How often it says so, in milliseconds; 0: it is not to be missed.
+        beat: u16,
+    },
+    /// The sender stops, and is not to be missed.
+    Bye,
     /// What the sender knows of flows.
     Flows(Vec<Record>),
     /// The sender may have missed something: what is known of flows is to be told again.
@@ -105,6 +118,8 @@ pub enum Body {
         /// The sequence.
         since: u64,
     },
+    /// Who the writers of services are, as far as the sender knows.
+    Writers(Vec<Statement>),
 }
 
 /// Why a message is none.
@@ -129,10 +144,12 @@ pub enum MessageError {
 pub fn encode(message: &Message, key: &Key) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(LONGEST);
     let (kind, count) = match &message.body {
-        Body::Hello => (HELLO, 0),
+        Body::Hello { beat } => (HELLO, usize::from(*beat)),
+        Body::Bye => (BYE, 0),
         Body::Flows(records) => (FLOWS, records.len()),
         Body::Ask => (ASK, 0),
         Body::Done { .. } => (DONE, 0),
+        Body::Writers(statements) => (WRITERS, statements.len()),
     };
     bytes.extend(MAGIC);
     bytes.extend([VERSION, kind]);
@@ -143,7 +160,8 @@ pub fn encode(message: &Message, key: &Key) -> Vec<u8> {
     match &message.body {
         Body::Flows(records) => put_groups(records, &mut bytes),
         Body::Done { since } => bytes.extend(since.to_be_bytes()),
-        Body::Hello | Body::Ask => {}
+        Body::Writers(statements) => statements.iter().for_each(|it| put_statement(it, &mut bytes)),
+        Body::Hello { .. } | Body::Bye | Body::Ask => {}
     }
     bytes.extend(key.sign(&bytes));
     bytes
@@ -174,10 +192,12 @@ fn contents(kind: u8, mut reader: Reader<'_>) -> Result<Message, MessageError> {
     let count = reader.u16()?;
     let [sender, receiver, sequence] = [reader.u64()?, reader.u64()?, reader.u64()?];
     let body = match kind {
-        HELLO if count == 0 => Body::Hello,
+        HELLO => Body::Hello { beat: count },
+        BYE if count == 0 => Body::Bye,
         FLOWS => Body::Flows(groups(&mut reader, count)?),
         ASK if count == 0 => Body::Ask,
         DONE if count == 0 => Body::Done { since: reader.u64()? },
+        WRITERS => Body::Writers((0..count).map(|_| statement(&mut reader)).collect::<Result<_, _>>()?),
         _ => return Err(MessageError::Malformed),
     };
     if reader.0.is_empty() { Ok(Message { sender, receiver, sequence, body }) } else { Err(MessageError::Malformed) }
@@ -224,6 +244,12 @@ impl Group {
     }
 }
 
+/// How many statements of writers any message has room for.
+pub const STATEMENTS: usize = ROOM / (4 + 16 + 1 + 8 + 16 + 2);
+/// Bits of `how`.
+const HOLDS: u8 = 1;
+const BY_HAND: u8 = 2;
+
 /// Bits of `what`.
 const CLIENT: u8 = 1;
 const CLOSING: u8 = 2;
@@ -233,10 +259,7 @@ fn put_groups(records: &[Record], bytes: &mut Vec<u8>) {
     let mut count = 0;
     for record in records {
         if !group.goes_on_with(record) {
-            let (vip, port, protocol) = record.service;
-            bytes.extend([protocol.number(), if vip.is_ipv4() { 4 } else { 6 }]);
-            bytes.extend(port.to_be_bytes());
-            put_address(vip, bytes);
+            put_service(record.service, bytes);
             count = bytes.len();
             bytes.push(0);
         }
@@ -244,6 +267,21 @@ fn put_groups(records: &[Record], bytes: &mut Vec<u8>) {
         bytes[count] = group.records;
         put_record(record, bytes);
     }
+}
+
+fn put_statement(statement: &Statement, bytes: &mut Vec<u8>) {
+    let Statement { service, term, holds } = *statement;
+    put_service(service, bytes);
+    bytes.push(if holds { HOLDS } else { 0 } | if term.by_hand { BY_HAND } else { 0 });
+    bytes.extend(term.epoch.to_be_bytes());
+    put_address(term.writer.ip(), bytes);
+    bytes.extend(term.writer.port().to_be_bytes());
+}
+
+fn put_service((vip, port, protocol): Endpoint, bytes: &mut Vec<u8>) {
+    bytes.extend([protocol.number(), if vip.is_ipv4() { 4 } else { 6 }]);
+    bytes.extend(port.to_be_bytes());
+    put_address(vip, bytes);
 }
 
 fn put_record(record: &Record, bytes: &mut Vec<u8>) {
@@ -269,16 +307,32 @@ fn put_address(address: IpAddr, bytes: &mut Vec<u8>) {
 fn groups(reader: &mut Reader<'_>, count: u16) -> Result<Vec<Record>, MessageError> {
     let mut records = Vec::with_capacity(usize::from(count).min(LONGEST));
     while !reader.0.is_empty() {
-        let [protocol, family] = reader.array()?;
-        let protocol = [Protocol::Tcp, Protocol::Udp].into_iter().find(|known| known.number() == protocol);
-        let protocol = protocol.ok_or(MessageError::Malformed)?;
-        let port = reader.u16()?;
-        let service = (reader.address(family)?, port, protocol);
+        let (service, family) = service(reader)?;
         for _ in 0..reader.u8()? {
             records.push(record(reader, service, family)?);
         }
     }
     if records.len() == usize::from(count) { Ok(records) } else { Err(MessageError::Malformed) }
+}
+
+/// A service, and its family's number.
+fn service(reader: &mut Reader<'_>) -> Result<(Endpoint, u8), MessageError> {
+    let [protocol, family] = reader.array()?;
+    let protocol = [Protocol::Tcp, Protocol::Udp].into_iter().find(|known| known.number() == protocol);
+    let protocol = protocol.ok_or(MessageError::Malformed)?;
+    let port = reader.u16()?;
+    Ok(((reader.address(family)?, port, protocol), family))
+}
+
+fn statement(reader: &mut Reader<'_>) -> Result<Statement, MessageError> {
+    let (service, family) = service(reader)?;
+    let how = reader.u8()?;
+    let epoch = reader.u64()?;
+    let writer = SocketAddr::new(reader.address(family)?, reader.u16()?);
+    if how & !(HOLDS | BY_HAND) != 0 {
+        return Err(MessageError::Malformed);
+    }
+    Ok(Statement { service, term: Term { epoch, writer, by_hand: how & BY_HAND != 0 }, holds: how & HOLDS != 0 })
 }
 
 fn record(reader: &mut Reader<'_>, service: Endpoint, family: u8) -> Result<Record, MessageError> {

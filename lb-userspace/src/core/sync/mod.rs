@@ -8,21 +8,28 @@
 //! cut off, asks for a round, and knows by its end whether it has missed anything of it.
 //!
 //! - [`record`]: what is told of one flow. [`message`]: bytes, and the key that they are signed by.
-//! - [`session`]: which messages are new.
+//! - [`session`]: which messages are new. [`presence`]: who is not heard any more.
+//!
+//! Beside that, all hosts state who the writers of services are (`core::writer`): at once when that changes, once a second, and
+//! before the end of each round, so that whoever was told everything knows that, too.
 //!
 //! Here: who is told what, and when. No sockets, no tables: datagrams and time in, datagrams and records out.
 
 pub mod message;
+pub mod presence;
 pub mod record;
 pub mod session;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::message::{Body, Key, Message, MessageError};
+use self::presence::{Attention, Presence, Pulse};
 use self::record::Record;
 use self::session::{Peer, Worth};
 use super::event::Now;
+use super::writer::Statement;
 
 /// Time between two messages that only say that this host is there.
 const HELLO: Duration = Duration::from_secs(1);
@@ -30,8 +37,13 @@ const HELLO: Duration = Duration::from_secs(1);
 const ANSWER: Duration = Duration::from_millis(100);
 /// Time between two messages that ask for a round.
 const ASK: Duration = Duration::from_millis(250);
-/// How long a host that is asked has to say anything at all: one that is there does so at once.
-const GRACE: Duration = Duration::from_millis(500);
+/// How long a host that is asked has to say anything at all: one that is there does so at once, but where it is may have to be asked
+/// for a second time, which the kernel does after a second (ARP; RFC 4861 section 10, RETRANS_TIMER).
+const GRACE: Duration = Duration::from_millis(1500);
+/// Time between two statements of who the writers are.
+const STATE: Duration = Duration::from_secs(1);
+/// Until they are stated to a holder that does not know the last word.
+const CORRECT: Duration = Duration::from_millis(100);
 /// Time between two rounds.
 const ROUND: Duration = Duration::from_secs(5);
 /// Until a round is repeated that a change began: a message of it may have been lost.
@@ -52,12 +64,21 @@ pub struct FlowSync {
     /// This run of pivotd.
     session: u64,
     peers: Vec<Known>,
+    /// How often this host says to those that are there that it is, and misses them; zero: as often as to all, and it does not.
+    beat: Duration,
+    beat_at: Now,
+    attention: Attention,
     hello_at: Now,
     round_at: Now,
     /// When to go round once more after a change.
     again_at: Option<Now>,
     /// Whether a round has begun that has not ended.
     under_way: bool,
+    /// What this host states of writers, and when it does next.
+    statements: Arc<[Statement]>,
+    state_at: Now,
+    /// What others have stated, each by name.
+    stated: Vec<(String, Vec<Statement>)>,
     /// What was counted.
     pub counters: Counters,
 }
@@ -65,6 +86,7 @@ pub struct FlowSync {
 #[derive(Debug)]
 struct Known {
     peer: Peer,
+    pulse: Pulse,
     heard_at: Option<Now>,
     answer_from: Now,
     /// When to ask it for a round, if it is to be asked.
@@ -76,9 +98,15 @@ struct Known {
 }
 
 impl Known {
+    /// Whether it was heard of late.
+    fn is_there(&self, now: Now) -> bool {
+        self.heard_at.is_some_and(|at| now.0.saturating_sub(at.0) < SILENT)
+    }
+
     fn new(name: String, address: IpAddr, now: Now) -> Self {
         let peer = Peer::new(name, address);
-        Self { peer, heard_at: None, answer_from: now, ask_at: None, told_at: None, round_from: 0 }
+        let pulse = Pulse::default();
+        Self { peer, pulse, heard_at: None, answer_from: now, ask_at: None, told_at: None, round_from: 0 }
     }
 }
 
@@ -133,17 +161,23 @@ impl Standing<'_> {
 }
 
 impl FlowSync {
-    /// A host that has these peers, by name and address; `session` was drawn at random and is not 0.
+    /// A host that has these peers, by name and address, and beats so often, or not at all; `session` was drawn at random and is not 0.
     #[must_use]
-    pub fn new(key: Key, session: u64, peers: Vec<(String, IpAddr)>, now: Now) -> Self {
+    pub fn new(key: Key, session: u64, peers: Vec<(String, IpAddr)>, beat: Duration, now: Now) -> Self {
         let mut sync = Self {
             key,
             session,
             peers: Vec::new(),
+            beat,
+            beat_at: now,
+            attention: Attention::new(now),
             hello_at: now,
             round_at: now,
             again_at: None,
             under_way: false,
+            statements: Arc::default(),
+            state_at: now,
+            stated: Vec::new(),
             counters: Counters::default(),
         };
         sync.configure(peers, now);
@@ -205,7 +239,10 @@ impl FlowSync {
         let mut records = Vec::new();
         if counts {
             known.heard_at = Some(now);
+            known.pulse.touch(now);
             match body {
+                Body::Hello { beat } => known.pulse.hear(Duration::from_millis(beat.into()), now),
+                Body::Bye => known.pulse.leave(),
                 Body::Flows(told) => records = told,
                 // One that is under way may have begun before something was missed: then it is asked for again.
                 Body::Ask if !self.under_way => self.round_at = now,
@@ -213,14 +250,20 @@ impl FlowSync {
                     known.told_at = Some(now);
                     known.ask_at = None;
                 }
-                Body::Hello | Body::Ask | Body::Done { .. } => {}
+                Body::Writers(said) => {
+                    if self.statements.iter().any(|own| said.iter().any(|said| is_behind(said, own))) {
+                        self.state_at = self.state_at.min(Now(now.0 + CORRECT));
+                    }
+                    self.stated.push((known.peer.name.clone(), said));
+                }
+                Body::Ask | Body::Done { .. } => {}
             }
         }
         let answer = answers.then(|| {
             known.answer_from = Now(now.0 + ANSWER);
             // What it does not know yet it is told by name, so that it sees that this is no old message.
             let named = if counts { None } else { Some(sender) };
-            (from, say(&mut known.peer, self.session, named, Body::Hello, &self.key))
+            (from, say(&mut known.peer, self.session, named, hello(self.beat), &self.key))
         });
         if counts && answers {
             // It knows nothing yet.
@@ -235,6 +278,20 @@ impl FlowSync {
         self.round_at = now;
         self.again_at = Some(Now(now.0 + AGAIN));
         self.under_way = false;
+    }
+
+    /// States this of writers from now on; at once, if it is news.
+    pub fn state(&mut self, statements: Arc<[Statement]>, now: Now) {
+        if !Arc::ptr_eq(&self.statements, &statements) {
+            self.statements = statements;
+            self.state_at = now;
+        }
+    }
+
+    /// What others have stated of writers since this was asked last, in order.
+    #[must_use]
+    pub fn take_stated(&mut self) -> Vec<(String, Vec<Statement>)> {
+        std::mem::take(&mut self.stated)
     }
 
     /// Has all others tell what they know: this host may have missed something.
@@ -271,26 +328,37 @@ impl FlowSync {
     #[must_use]
     pub fn end_round(&mut self) -> Vec<Outgoing> {
         self.under_way = false;
-        self.say_to_all(|known| Some(Body::Done { since: known.round_from }), true)
+        let mut outgoing = self.say_statements();
+        outgoing.extend(self.say_to_all(|known| Some(Body::Done { since: known.round_from }), true));
+        outgoing
     }
 
     /// What is to be sent because of the time.
     #[must_use]
     pub fn tick(&mut self, now: Now) -> Vec<Outgoing> {
-        let is_due = now >= self.hello_at;
+        let (is_due, beats) = (now >= self.hello_at, !self.beat.is_zero() && now >= self.beat_at);
         if is_due {
             self.hello_at = Now(now.0 + HELLO);
         }
-        self.say_to_all(
+        if beats {
+            self.beat_at = Now(now.0 + self.beat);
+        }
+        let hello = hello(self.beat);
+        let mut outgoing = self.say_to_all(
             |known| match known.ask_at {
                 Some(at) if at <= now => {
                     known.ask_at = Some(Now(now.0 + ASK));
                     Some(Body::Ask)
                 }
-                _ => is_due.then_some(Body::Hello),
+                _ => (is_due || beats && known.is_there(now)).then(|| hello.clone()),
             },
             false,
-        )
+        );
+        if self.state_at <= now {
+            self.state_at = Now(now.0 + STATE);
+            outgoing.extend(self.say_statements());
+        }
+        outgoing
     }
 
     /// When [`FlowSync::tick`] or [`FlowSync::begins_round`] has something to do.
@@ -298,7 +366,31 @@ impl FlowSync {
     pub fn deadline(&self) -> Now {
         let asks = self.peers.iter().filter_map(|known| known.ask_at);
         let rounds = [Some(self.round_at), self.again_at].into_iter().flatten();
-        rounds.chain(asks).fold(self.hello_at, Now::min)
+        let beats = (!self.beat.is_zero()).then_some(self.beat_at).into_iter();
+        let pulses = self.peers.iter().filter_map(|known| known.pulse.deadline(&self.attention));
+        let states = (!self.statements.is_empty()).then_some(self.state_at);
+        rounds.chain(asks).chain(states).chain(beats).chain(pulses).fold(self.hello_at, Now::min)
+    }
+
+    /// What has become of other hosts since this was asked last; `whole`: everything that has come was taken in, else nobody is
+    /// found to be silent.
+    #[must_use]
+    pub fn presence(&mut self, whole: bool, now: Now) -> Vec<Presence> {
+        if self.beat.is_zero() {
+            return Vec::new();
+        }
+        self.attention.look(now, self.beat * 2);
+        let attention = self.attention;
+        let beating = self.peers.iter().filter(|known| known.pulse.beats(&attention, now)).count();
+        let change = |known: &mut Known| known.pulse.change(&known.peer.name, &attention, beating == 0, now);
+        let heard = |known: &&mut Known| whole || known.pulse.beats(&attention, now);
+        self.peers.iter_mut().filter(heard).filter_map(change).collect()
+    }
+
+    /// What this host says when it stops: so that nobody misses it, though one message be lost.
+    #[must_use]
+    pub fn leave(&mut self) -> Vec<Outgoing> {
+        (0..2).flat_map(|_| self.say_to_all(|_| Some(Body::Bye), true)).collect()
     }
 
     /// Tells all peers that are known of flows.
@@ -315,6 +407,13 @@ impl FlowSync {
         outgoing
     }
 
+    /// States to all peers that are known who the writers are.
+    fn say_statements(&mut self) -> Vec<Outgoing> {
+        let statements = self.statements.clone();
+        let messages = statements.chunks(message::STATEMENTS);
+        messages.flat_map(|these| self.say_to_all(|_| Some(Body::Writers(these.to_vec())), true)).collect()
+    }
+
     fn say_to_all(&mut self, mut body: impl FnMut(&mut Known) -> Option<Body>, known_alone: bool) -> Vec<Outgoing> {
         let told = self.peers.iter_mut().filter(|known| !known_alone || known.peer.session().is_some());
         let say = |known: &mut Known| {
@@ -325,6 +424,16 @@ impl FlowSync {
         self.counters.sent += outgoing.len() as u64;
         outgoing
     }
+}
+
+/// What says that this host is there, and beats so often.
+fn hello(beat: Duration) -> Body {
+    Body::Hello { beat: u16::try_from(beat.as_millis()).unwrap_or(u16::MAX) }
+}
+
+/// Whether one who decides about a service does not know what this host knows.
+fn is_behind(said: &Statement, own: &Statement) -> bool {
+    said.holds && said.service == own.service && said.term.epoch < own.term.epoch
 }
 
 /// Writes a message to a peer, which is `named` if its session is not known.

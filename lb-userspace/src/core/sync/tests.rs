@@ -12,7 +12,7 @@ fn address(host: u8) -> IpAddr {
 
 fn host(session: u64, others: &[u8]) -> FlowSync {
     let peers = others.iter().map(|host| (format!("c{host}"), address(*host))).collect();
-    FlowSync::new(Key::new(b"of all hosts"), session, peers, START)
+    FlowSync::new(Key::new(b"of all hosts"), session, peers, Duration::ZERO, START)
 }
 
 fn after(millis: u64) -> Now {
@@ -210,9 +210,123 @@ fn who_is_not_there_is_not_waited_for_and_who_is_there_is() {
     let (mut a, mut b) = told_pair();
     let since = after(1000);
     a.ask(since);
-    assert_eq!(a.is_told_since(since, after(1499)), Err("c2"));
-    assert_eq!(a.is_told_since(since, after(1500)), Ok(()));
+    assert_eq!(a.is_told_since(since, after(2499)), Err("c2"));
+    assert_eq!(a.is_told_since(since, after(2500)), Ok(()));
     let hello = b.tick(after(1400));
     carry(hello, (2, &mut b), (1, &mut a), after(1400));
     assert_eq!(a.is_told_since(since, after(5000)), Err("c2"), "it is there, and has told nothing");
+}
+
+const BEAT: Duration = Duration::from_millis(100);
+
+/// A host that beats.
+fn beating(session: u64, others: &[u8]) -> FlowSync {
+    let peers = others.iter().map(|host| (format!("c{host}"), address(*host))).collect();
+    FlowSync::new(Key::new(b"of all hosts"), session, peers, BEAT, START)
+}
+
+/// Two hosts speak with each other for a while, from one time to another; what the second one finds of the first.
+fn speak(a: &mut FlowSync, b: &mut FlowSync, from: u64, to: u64, arrives: bool) -> Vec<(u64, Presence)> {
+    let mut found = Vec::new();
+    for millis in (from..to).step_by(10) {
+        let now = after(millis);
+        let (said, back) = (a.tick(now), b.tick(now));
+        if arrives {
+            carry(said, (1, a), (2, b), now);
+            carry(back, (2, b), (1, a), now);
+        }
+        let _ = a.presence(true, now);
+        found.extend(b.presence(true, now).into_iter().map(|presence| (millis, presence)));
+    }
+    found
+}
+
+#[test]
+fn a_host_that_beats_is_missed_soon_after_its_last_message_and_heard_again() {
+    let (mut a, mut b) = (beating(71, &[2]), beating(72, &[1]));
+    let heard = Presence::Heard { host: "c1".to_owned() };
+    let found = speak(&mut a, &mut b, 0, 3000, true);
+    assert_eq!(found, [(0, heard.clone())], "and not missed while it is heard");
+    let found = speak(&mut a, &mut b, 3000, 10_000, false);
+    let [(missed, Presence::Silent(silent))] = &found[..] else { panic!("{found:?}") };
+    assert!((3250..=3350).contains(missed), "{missed}");
+    assert_eq!((silent.host.as_str(), silent.within, silent.alone), ("c1", 2 * BEAT, true));
+    assert!(silent.silence >= Duration::from_millis(350) && silent.silence < Duration::from_millis(365));
+    // Nobody beats into the void, so it takes up to a second.
+    let found = speak(&mut a, &mut b, 10_000, 12_000, true);
+    let [(again, Presence::Heard { .. })] = &found[..] else { panic!("{found:?}") };
+    assert!(*again <= 11_010, "{again}");
+}
+
+#[test]
+fn whoever_beats_is_told_to_others_as_often_as_that_and_to_strangers_once_in_a_second() {
+    let (mut a, mut b) = (beating(71, &[2, 3]), beating(72, &[1]));
+    carry(a.tick(START).into_iter().take(1).collect(), (1, &mut a), (2, &mut b), START);
+    let said: Vec<usize> = (1..=10).map(|beat| a.tick(after(100 * beat)).len()).collect();
+    assert_eq!(said, [1, 1, 1, 1, 1, 1, 1, 1, 1, 2]);
+}
+
+#[test]
+fn a_host_that_says_that_it_stops_is_not_missed_though_a_message_is_lost() {
+    let (mut a, mut b) = (beating(71, &[2]), beating(72, &[1]));
+    speak(&mut a, &mut b, 0, 1000, true);
+    let bye = a.leave();
+    assert_eq!(bye.len(), 2);
+    carry(bye.into_iter().skip(1).collect(), (1, &mut a), (2, &mut b), after(1000));
+    assert_eq!(speak(&mut a, &mut b, 1000, 9000, false), []);
+    let mut next = beating(99, &[2]);
+    speak(&mut next, &mut b, 9000, 10_000, true);
+    let found = speak(&mut next, &mut b, 10_000, 11_000, false);
+    assert!(matches!(found[..], [(_, Presence::Silent(_))]), "its next run is missed like any other: {found:?}");
+}
+
+#[test]
+fn a_host_is_alone_when_it_hears_nobody() {
+    let mut hosts = [beating(71, &[2, 3]), beating(72, &[1, 3]), beating(73, &[1, 2])];
+    let mut found = Vec::new();
+    for millis in (0..2000).step_by(10) {
+        let now = after(millis);
+        for from in 0..3_u8 {
+            for (to, datagram) in hosts[usize::from(from)].tick(now) {
+                let to = (1..=3).find(|host| address(*host) == to).unwrap();
+                // From a second on, c1 is cut off.
+                if millis < 1000 || (from != 0 && to != 1) {
+                    let (_, answer) = hosts[usize::from(to) - 1].receive(address(from + 1), &datagram, now).unwrap();
+                    if let Some((_, answer)) = answer {
+                        let _ = hosts[usize::from(from)].receive(address(to), &answer, now).unwrap();
+                    }
+                }
+            }
+        }
+        for (host, sync) in hosts.iter_mut().enumerate() {
+            let silent = sync.presence(true, now).into_iter().filter_map(|presence| match presence {
+                Presence::Silent(silent) => Some((host + 1, silent.host, silent.alone)),
+                Presence::Heard { .. } => None,
+            });
+            found.extend(silent);
+        }
+    }
+    found.sort();
+    let expected = [(1, "c2", true), (1, "c3", true), (2, "c1", false), (3, "c1", false)];
+    assert_eq!(found, expected.map(|(host, of, alone)| (host, of.to_owned(), alone)));
+}
+
+#[test]
+fn one_that_does_not_beat_misses_nobody_and_is_not_missed() {
+    let (mut a, mut b) = (host(71, &[2]), beating(72, &[1]));
+    assert!(matches!(speak(&mut a, &mut b, 0, 1000, true)[..], [(0, Presence::Heard { .. })]));
+    assert_eq!(speak(&mut a, &mut b, 1000, 9000, false), []);
+    let (mut a, mut b) = (beating(71, &[2]), host(72, &[1]));
+    assert_eq!(speak(&mut a, &mut b, 0, 1000, true), []);
+    assert_eq!(speak(&mut a, &mut b, 1000, 9000, false), []);
+}
+
+#[test]
+fn nobody_is_found_to_be_silent_while_messages_wait_to_be_read() {
+    let (mut a, mut b) = (beating(71, &[2]), beating(72, &[1]));
+    speak(&mut a, &mut b, 0, 1000, true);
+    assert_eq!(speak(&mut a, &mut b, 1000, 1200, false), []);
+    assert_eq!(b.presence(false, after(1350)), []);
+    assert!(matches!(b.presence(true, after(1350))[..], [Presence::Silent(_)]));
+    assert_eq!(b.presence(false, after(1450)), [], "it is silent still");
 }

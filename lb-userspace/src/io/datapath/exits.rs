@@ -94,6 +94,7 @@ mod tests {
             affinity: None,
             on_down: OnDown::Reset,
             backends: vec![backend],
+            single: false,
             table: Vec::new().into(),
         };
         Image { vips: vec![vip], services: vec![service], ..Image::default() }

@@ -47,6 +47,7 @@ fn service(name: &str, vip: &str, protocol: Protocol, backends: Vec<BackendImage
         affinity: None,
         on_down: OnDown::Reset,
         backends,
+        single: false,
         table: if takes_flows { vec![0; 251] } else { Vec::new() }.into(),
     }
 }

@@ -3,6 +3,10 @@
 //!
 //! In a round, backends come before the tables that name them, tables are swapped each by one word, and only when no
 //! packet reads the old ones are backends marked down and lines free.
+//!
+//! Where one backend has all flows it is the other way round: the one before it is marked down first, then the next one gets its
+//! flows. In between, clients are refused: a few words are written there, and nothing is waited for. (A packet that was led to the
+//! one before is on its way, as those are that have left this host.)
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +34,10 @@ struct Round {
     records: Vec<Step>,
     /// Records that had another backend before, and the service that it was of.
     reused: Vec<(u16, Option<u16>)>,
+    /// Tables, into lines that no packet reads yet.
+    deals: Vec<Step>,
+    /// Backends that may have no flow any more before others get any.
+    cuts: Vec<Step>,
     hops: Vec<Step>,
     tables: Vec<Step>,
     /// Whether packets may be reading what is replaced.
@@ -88,8 +96,11 @@ impl Plan<'_> {
         let old = record.run;
         let run = if keeps_table { old } else { self.take_lines(image)? };
 
+        if image.single {
+            self.cut_others(round, service, image);
+        }
         for backend in &image.backends {
-            self.enter_backend(round, service, backend, image.on_down);
+            self.enter_backend(round, service, backend, image);
         }
         let owners = self.owners(service, image);
         let local = image.backends.iter().zip(owners.iter()).find(|(backend, _)| backend.local);
@@ -100,7 +111,7 @@ impl Plan<'_> {
         if !keeps_table {
             let table = Table { line: run.map_or(0, |run| run.start), slots: image.table.len() as u32 };
             if let Some(run) = run {
-                round.tables.push(Step::Deal { run, slots: image.table.clone(), owners: owners.clone() });
+                round.deals.push(Step::Deal { run, slots: image.table.clone(), owners: owners.clone() });
             }
             round.tables.push(Step::Table { service, table });
             round.freed.extend(old);
@@ -137,10 +148,10 @@ impl Plan<'_> {
     }
 
     /// A backend's record, a new one if it has none. One that goes down does so after the tables without it are in force.
-    fn enter_backend(&mut self, round: &mut Round, service: u16, image: &BackendImage, on_down: OnDown) {
+    fn enter_backend(&mut self, round: &mut Round, service: u16, image: &BackendImage, of: &ServiceImage) {
         let Some(known) = self.books.backend(service, &bound(image)) else {
             let Some(index) = self.new_backend(round, service, image) else { return };
-            let hop = self.hop(image, on_down, Hop::ABSENT);
+            let hop = self.hop(image, of.on_down, Hop::ABSENT);
             let record = BackendRecord { index, hop, drained: image.drained, left: None };
             if let Some(service) = self.books.services.get_mut(&service) {
                 service.backends.insert(bound(image), record);
@@ -149,11 +160,28 @@ impl Plan<'_> {
             return;
         };
         let (index, before, was_drained) = (known.index, known.hop, known.drained);
-        let hop = self.hop(image, on_down, before);
+        let hop = self.hop(image, of.on_down, before);
         if before != hop || was_drained != image.drained {
-            let stage = if hop.state() == State::Down { &mut round.downs } else { &mut round.hops };
+            let stage = match hop.state() {
+                State::Down if of.single && is_open(before) => &mut round.cuts,
+                State::Down => &mut round.downs,
+                _ => &mut round.hops,
+            };
             stage.push(Step::Hop { backend: index, hop, drained: image.drained });
             self.set_hop(service, bound(image), hop, image.drained);
+        }
+    }
+
+    /// Where one backend has all flows, those that are not configured any more keep none.
+    fn cut_others(&mut self, round: &mut Round, service: u16, image: &ServiceImage) {
+        let Some(record) = self.books.services.get_mut(&service) else { return };
+        for (at, backend) in &mut record.backends {
+            let before = backend.hop;
+            if !is_open(before) || image.backends.iter().any(|image| bound(image) == *at) {
+                continue;
+            }
+            backend.hop = Hop::new(before.mac(), State::Down, before.way().unwrap_or(Way::Local), before.port());
+            round.cuts.push(Step::Hop { backend: backend.index, hop: backend.hop, drained: backend.drained });
         }
     }
 
@@ -187,6 +215,7 @@ impl Plan<'_> {
         let state = match image.state {
             BackendState::Up | BackendState::Starting => State::Up,
             BackendState::Drain => State::Drain,
+            BackendState::Standby => State::Down,
             BackendState::Down => match on_down {
                 OnDown::Reset => State::Down,
                 OnDown::Keep => State::Kept,
@@ -226,6 +255,8 @@ impl Plan<'_> {
             let retire = |(backend, service)| Step::RetireBackend { backend, service };
             self.steps.extend(round.reused.into_iter().map(retire));
         }
+        self.steps.extend(round.deals);
+        self.steps.extend(round.cuts);
         self.steps.extend(round.hops);
         self.steps.extend(round.tables);
         if round.replaces {
@@ -251,6 +282,11 @@ impl Plan<'_> {
         self.books.leaving.insert(number, (service, bound));
         self.books.departures += 1;
     }
+}
+
+/// Whether flows that a backend has go on to it.
+fn is_open(hop: Hop) -> bool {
+    hop.state().keeps_flows()
 }
 
 /// Whether a service has just this table already.

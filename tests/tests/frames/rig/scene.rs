@@ -215,6 +215,7 @@ impl Service {
             affinity: self.affinity,
             on_down: self.on_down,
             backends: self.backends.iter().map(|backend| backend.image(&name, net)).collect(),
+            single: false,
             table: table.into(),
             name,
         }

@@ -219,6 +219,24 @@ fn a_cluster_has_a_key_that_cannot_be_tried_out() {
     let cluster = valid(&with("key = \"sixteen bytes at least\"")).cluster.unwrap();
     assert_eq!(cluster.port, 7112);
     assert_eq!(valid(&with("key = \"sixteen bytes at least\"\nport = 99")).cluster.unwrap().port, 99);
+    let beats = |lines: &str| {
+        let text = with(&format!("key = \"sixteen bytes at least\"\n{lines}"));
+        valid(&text).cluster.unwrap().heartbeat.as_millis()
+    };
+    assert_eq!((beats(""), beats("heartbeat = \"20ms\""), beats("heartbeat = \"10s\"")), (100, 20, 10_000));
+    assert_eq!(beats("heartbeat = \"0s\""), 0);
+    assert_error(
+        &with("key = \"sixteen bytes at least\"\nheartbeat = \"19ms\""),
+        "\"19ms\"",
+        "`heartbeat` of [cluster] is `19ms`, out of range",
+        "\"0s\" so that no host is missed",
+    );
+    assert_error(
+        &with("key = \"sixteen bytes at least\"\nheartbeat = \"11s\""),
+        "\"11s\"",
+        "`heartbeat` of [cluster] is `11s`, out of range",
+        "10s",
+    );
     assert_error(&with("port = 9"), "[cluster]", "`key` is missing from [cluster]", "openssl rand");
     let short = errors(&with("key = \"fifteen bytes..\""));
     assert_eq!(short.errors[0].message, "`key` of [cluster] has 15 bytes");

@@ -15,8 +15,8 @@ fn an_unknown_key_suggests_the_right_one() {
 
 #[test]
 fn an_unknown_key_that_resembles_none_lists_those_that_exist() {
-    let text = edited("port = 443", "port = 443\nbalance = \"roundrobin\"");
-    assert_error(&text, "balance", "unknown key `balance` in service `horizon`", "`name`, `vip`, `port`");
+    let text = edited("port = 443", "port = 443\nstrategy = \"roundrobin\"");
+    assert_error(&text, "strategy", "unknown key `strategy` in service `horizon`", "`name`, `vip`, `port`");
 }
 
 #[test]

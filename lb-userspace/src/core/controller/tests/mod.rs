@@ -9,7 +9,9 @@ mod refused;
 mod reloads;
 mod scenario;
 mod shared;
+mod silence;
 mod slow_start;
+mod writers;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -18,7 +20,7 @@ use super::{AdoptedBackend, Controller};
 use crate::core::command::{Command, Level, Purpose};
 use crate::core::config::Config;
 use crate::core::config::model::{
-    Backend, BelowMin, Check, Holder, Host, Mode, OnDown, Protocol, Service, TableSizes, Vip,
+    Backend, Balance, BelowMin, Check, Holder, Host, Mode, OnDown, Protocol, Service, TableSizes, Vip,
 };
 use crate::core::event::{BackendKey, Event, Mac, NextHop, Now, ProbeOutcome};
 use crate::core::plan::{Image, ServiceImage};
@@ -43,6 +45,7 @@ fn service(name: &str, port: u16) -> Service {
         port,
         protocol: Protocol::Tcp,
         mode: Mode::L2,
+        balance: Balance::Hash,
         idle_timeout: Duration::from_secs(86_400),
         affinity: None,
         on_down: OnDown::Reset,

@@ -68,7 +68,7 @@ proptest! {
 }
 
 fn hello() -> Message {
-    Message { sender: 1, receiver: 2, sequence: 3, body: Body::Hello }
+    Message { sender: 1, receiver: 2, sequence: 3, body: Body::Hello { beat: 0 } }
 }
 
 #[test]
@@ -94,6 +94,16 @@ fn a_changed_bit_is_seen() {
 fn another_key_signs_otherwise() {
     let bytes = encode(&hello(), &Key::new(b"another one"));
     assert_eq!(decode(&bytes, &key()), Err(MessageError::Signature));
+}
+
+#[test]
+fn what_carries_no_records_is_read_as_it_was_written() {
+    let bodies =
+        [Body::Hello { beat: 0 }, Body::Hello { beat: u16::MAX }, Body::Bye, Body::Ask, Body::Done { since: u64::MAX }];
+    for body in bodies {
+        let message = Message { body, ..hello() };
+        assert_eq!(decode(&encode(&message, &key()), &key()), Ok(message));
+    }
 }
 
 /// RFC 4231 section 4.3.

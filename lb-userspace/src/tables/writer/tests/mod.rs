@@ -10,6 +10,7 @@ mod links;
 mod model;
 mod remembered;
 mod room;
+mod single;
 mod torture;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -106,8 +107,8 @@ fn service_on(vip: u8, port: u16, backends: Vec<BackendImage>) -> ServiceImage {
     let name = format!("{vip}:{port}");
     let idle_timeout = std::time::Duration::from_secs(60);
     let (vip, protocol) = (format!("vip{vip}"), Protocol::Tcp);
-    let (affinity, on_down) = (None, OnDown::Reset);
-    ServiceImage { name, vip, port, protocol, idle_timeout, affinity, on_down, backends, table }
+    let (affinity, on_down, single) = (None, OnDown::Reset, false);
+    ServiceImage { name, vip, port, protocol, idle_timeout, affinity, on_down, backends, single, table }
 }
 
 fn image(services: Vec<ServiceImage>) -> Image {

@@ -120,6 +120,7 @@ fn untaken(skb: *mut __sk_buff) -> i32 {
     if socket::is_taken(&packet) {
         return TC_ACT_UNSPEC;
     }
+    socket::tell(&packet);
     let Some(exit) = second_chance::untaken(&mut packet, &KernelTables, interface) else {
         KernelTables.count(KernelTables.cpu(), Verdict::SteerNoListener);
         return TC_ACT_UNSPEC;

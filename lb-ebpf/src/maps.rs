@@ -5,7 +5,7 @@
 
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, DevMap, ProgramArray, SockMap};
+use aya_ebpf::maps::{Array, DevMap, ProgramArray, RingBuf, SockMap};
 use lb_common::wire::Line;
 use lb_common::wire::backend::Backend;
 use lb_common::wire::control::Control;
@@ -15,6 +15,7 @@ use lb_common::wire::directory::Slot;
 use lb_common::wire::flow::{Set4, Set6};
 use lb_common::wire::link::Link;
 use lb_common::wire::pace::Pace;
+use lb_common::wire::refusal;
 use lb_common::wire::service::Service;
 use lb_common::wire::vip::Vip;
 use lb_common::wire::way;
@@ -95,6 +96,10 @@ pub(crate) static SERVICE_COUNTERS: Array<ServiceCounters> = Array::pinned(1, BP
 /// Packets by backend: a run of records for each CPU.
 #[map]
 pub(crate) static BACKEND_COUNTERS: Array<BackendCounters> = Array::pinned(1, BPF_F_MMAPABLE);
+
+/// Connections that backends did not take, for pivotd to read. The loader makes it a page.
+#[map]
+pub(crate) static REFUSALS: RingBuf = RingBuf::pinned(refusal::BYTES, 0);
 
 /// Listening sockets of the backends on this host, by backend. The kernel takes a socket out when it is closed.
 #[map]

@@ -23,7 +23,9 @@ use lb_common::path::steer::{self, Target};
 use lb_common::path::tables::Tables;
 use lb_common::path::verdict::Verdict;
 use lb_common::wire::address::Address;
+use lb_common::wire::backend::Identity;
 use lb_common::wire::directory::Key;
+use lb_common::wire::refusal::Refusal;
 
 use crate::maps::LISTENERS;
 use crate::packet::SkbPacket;
@@ -87,6 +89,15 @@ fn known6(packet: &SkbPacket, l3: u32) -> Option<Socket> {
     };
     let tuple = bpf_sock_tuple { __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 { ipv6 } };
     find(packet, tuple, mem::size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2>())
+}
+
+/// Tells of the backend of this host that a frame opens a connection to: nothing listens.
+#[inline(always)]
+pub(crate) fn tell(packet: &SkbPacket) {
+    let Some(Target { backend, .. }) = steer::target(packet, &KernelTables) else { return };
+    let Some(record) = KernelTables.backend(backend) else { return };
+    let generation = Identity::unpack(record.identity.get()).generation;
+    KernelTables.refused(Refusal { backend, generation });
 }
 
 /// Hands the kernel the listener for a connection to a VIP, if it is looking for one.

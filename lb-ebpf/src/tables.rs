@@ -12,7 +12,8 @@ use lb_common::wire::counters::{BackendCounters, ServiceCounters};
 use lb_common::wire::directory::Slot;
 use lb_common::wire::flow::{Set4, Set6};
 use lb_common::wire::link::Link;
-use lb_common::wire::pace::Pace;
+use lb_common::wire::pace::{Pace, admit};
+use lb_common::wire::refusal::{PER_WINDOW, Refusal};
 use lb_common::wire::service::Service;
 use lb_common::wire::vip::Vip;
 use lb_common::wire::word::Word;
@@ -103,6 +104,15 @@ impl Tables for KernelTables {
     #[inline(always)]
     fn backend_counters(&self, index: u32) -> Option<&BackendCounters> {
         maps::BACKEND_COUNTERS.get(index)
+    }
+
+    #[inline(always)]
+    fn refused(&self, refusal: Refusal) {
+        let Some(pace) = self.pace(self.cpu()) else { return };
+        if admit(&pace.refusals, PER_WINDOW, self.now()) {
+            // What finds no room is not told: there is enough to read.
+            let _ = maps::REFUSALS.output::<u64>(refusal.pack(), 0);
+        }
     }
 
     #[inline(always)]

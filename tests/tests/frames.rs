@@ -49,6 +49,7 @@ mod frames {
         mod stages;
         mod torn;
         mod unreachable;
+        mod untaken;
     }
 
     /// What holds for any frames and any tables.

@@ -9,6 +9,7 @@ use crate::wire::directory::Slot;
 use crate::wire::flow::{Set4, Set6};
 use crate::wire::link::Link;
 use crate::wire::pace::Pace;
+use crate::wire::refusal::Refusal;
 use crate::wire::service::Service;
 use crate::wire::vip::Vip;
 use crate::wire::word::Word;
@@ -49,6 +50,8 @@ pub trait Tables {
     fn service_counters(&self, index: u32) -> Option<&ServiceCounters>;
     /// An element of `BACKEND_COUNTERS`, over all rows.
     fn backend_counters(&self, index: u32) -> Option<&BackendCounters>;
+    /// A backend did not take a connection, if whoever has the tables wants to know.
+    fn refused(&self, _refusal: Refusal) {}
     /// The CPU that the path runs on.
     fn cpu(&self) -> u32;
     /// Jiffies since boot, as the kernel counts them.

@@ -10,8 +10,10 @@ pub struct Pace {
     pub flows: Word,
     /// ICMP errors sent, see [`Spent`].
     pub errors: Word,
+    /// Refusals told, see [`Spent`].
+    pub refusals: Word,
     /// Zero.
-    pub padding: [u64; 6],
+    pub padding: [u64; 5],
 }
 
 const _: () = assert!(size_of::<Pace>() == 64);

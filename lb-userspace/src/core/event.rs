@@ -149,6 +149,11 @@ pub enum Event {
         /// The other host that holds it, if this one knows.
         holder: Option<Peer>,
     },
+    /// A backend did not take a connection, as the packet path has seen.
+    Refused {
+        /// Which.
+        backend: BackendKey,
+    },
     /// Another host has stated who the writers of services are, as far as it knows.
     Stated {
         /// Its name.

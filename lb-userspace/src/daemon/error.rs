@@ -88,6 +88,12 @@ pub enum DaemonError {
         /// Why.
         source: io::Error,
     },
+    /// What the packet path tells.
+    #[error("cannot read what the BPF programs tell of backends: {source}")]
+    Refusals {
+        /// Why.
+        source: io::Error,
+    },
     /// A command that had to succeed at start or reload.
     #[error(transparent)]
     Execute(#[from] super::execute::ExecuteError),

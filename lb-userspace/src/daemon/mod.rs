@@ -7,6 +7,7 @@
 //! - [`tracking`]: what this host is fit for; [`hooks`]: what it runs when it becomes something else.
 //! - [`sync`]: what other controllers are told of flows, and tell. [`told`]: what strangers say is told once.
 //! - [`idle`]: clients that wait for a backend that was cut are made to speak.
+//! - [`refusals`]: connections that backends did not take.
 //! - [`fill`]: how full the flow table is. [`loss`]: what the log has lost.
 //! - [`answer`]: the API's questions; [`vips`]: those about elections, and orders to hand over.
 //! - [`error`]: why pivotd ends, and its exit codes.
@@ -21,6 +22,7 @@ mod groups;
 mod hooks;
 mod idle;
 mod loss;
+mod refusals;
 mod segments;
 pub mod start;
 mod sync;
@@ -48,6 +50,7 @@ use crate::io::instance::Instance;
 use crate::io::log::Lost;
 use crate::io::netlink::{Change, Neighbour};
 use crate::io::orders::OrderFile;
+use crate::io::refusals::Refusals;
 use crate::tables::occupancy::{self, Occupancy};
 
 use self::behind::Behind;
@@ -104,6 +107,8 @@ pub struct Daemon {
     /// The groups that it knows of.
     seats: Vec<Seat>,
     behind: Behind,
+    /// Connections that backends did not take, as the packet path tells.
+    refusals: Refusals,
     /// What this host is judged by.
     tracking: Tracking,
     hooks: Hooks,
@@ -174,6 +179,10 @@ impl Daemon {
                 }
                 Some(neighbour) = self.neighbours.recv() => {
                     Event::Neighbour { address: neighbour.address, next_hop: self.executor.next_hop(neighbour) }
+                }
+                refused = self.refusals.next() => {
+                    self.hasten(refused).await?;
+                    continue;
                 }
                 Some(change) = self.changes.recv() => {
                     self.executor.follow(change).await;

@@ -36,6 +36,7 @@ use crate::io::instance::Instance;
 use crate::io::log::Lost;
 use crate::io::netlink::{Link, Netlink, NetlinkError};
 use crate::io::orders::OrderFile;
+use crate::io::refusals::Refusals;
 use crate::io::{features, preflight};
 use crate::tables::sizes::Sizes;
 use crate::tables::writer::Adopted;
@@ -66,6 +67,10 @@ pub async fn start(options: Options, lost: Lost) -> Result<Daemon, DaemonError> 
     let datapath = match Datapath::open(instance.pin_dir(), &Sizes::of(&config.tables, cpus)) {
         Ok(datapath) => datapath,
         Err(error) => return Err(abandon(instance, error.into())),
+    };
+    let refusals = match Refusals::open(instance.pin_dir()) {
+        Ok(refusals) => refusals,
+        Err(source) => return Err(abandon(instance, DaemonError::Refusals { source })),
     };
     let holds = match Holds::load(&options.state_root, &options.instance) {
         Ok(holds) => holds,
@@ -101,6 +106,7 @@ pub async fn start(options: Options, lost: Lost) -> Result<Daemon, DaemonError> 
         probes,
         neighbours,
         changes,
+        refusals,
         fill: Fill::default(),
         lost,
         loss: Loss::default(),

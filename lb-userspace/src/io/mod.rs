@@ -19,6 +19,7 @@ pub mod netlink;
 pub mod orders;
 pub mod preflight;
 pub mod provoke;
+pub mod refusals;
 pub mod sequence;
 pub mod sync_socket;
 pub mod vrrp;

@@ -8,7 +8,7 @@ use lb_common::wire::controllers;
 use lb_common::wire::flow::{Set4, Set6};
 use lb_common::wire::link::{MAX_LINKS, MAX_PORTS};
 use lb_common::wire::word::Word;
-use lb_common::wire::{LAYOUT, Line, way};
+use lb_common::wire::{LAYOUT, Line, refusal, way};
 
 use super::clock::Clock;
 use crate::core::config::model::TableSizes;
@@ -76,7 +76,7 @@ impl Sizes {
 
     /// Elements by name of map, for the loader.
     #[must_use]
-    pub fn by_map(&self) -> [(&'static str, u32); 20] {
+    pub fn by_map(&self) -> [(&'static str, u32); 21] {
         [
             ("CONTROL", 1),
             ("LINKS", MAX_LINKS),
@@ -98,6 +98,7 @@ impl Sizes {
             ("SERVICE_COUNTERS", self.rows() * self.services),
             ("BACKEND_COUNTERS", self.rows() * self.backends),
             ("LISTENERS", self.backends),
+            ("REFUSALS", refusal::BYTES),
         ]
     }
 

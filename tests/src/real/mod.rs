@@ -4,13 +4,15 @@
 //! - [`plane`]: the services on three controllers of a lab, a pivotd on each.
 //! - [`story`]: what is done to them, told on the way; [`figures`]: what it came to, and whether that is as promised.
 //! - [`service`]: what the story asks of a service; [`galera`], [`rabbitmq`] (of [`broker`]s), [`memcached`], [`nginx`].
-//! - [`batch`]: operations counted; [`python`]: clients written in Python; [`stayers`]: those of RabbitMQ that outlive brokers.
+//! - [`batch`]: operations counted; [`python`]: clients written in Python; [`stayers`] of RabbitMQ and
+//!   [`writers`] of a database go on whatever happens, and keep a [`diary`].
 //!
 //! Everything runs below the lab's directory and inside its namespaces, bound to the node addresses, and ends with the
 //! lab; nothing of the machine's own configuration, data or services is used or touched.
 
 pub mod batch;
 pub mod broker;
+pub mod diary;
 pub mod figures;
 pub mod galera;
 pub mod memcached;
@@ -22,6 +24,7 @@ pub mod rabbitmq;
 pub mod service;
 pub mod stayers;
 pub mod story;
+pub mod writers;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

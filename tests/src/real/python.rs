@@ -17,6 +17,8 @@ pub(super) const PUBLISH: &str = include_str!("clients/publish.py");
 pub(super) const CONSUME: &str = include_str!("clients/consume.py");
 /// Publishes or consumes, over a new connection whenever one is lost.
 pub(super) const STAY: &str = include_str!("clients/stay.py");
+/// Writes rows, over a new connection whenever one is lost.
+pub(super) const WRITE: &str = include_str!("clients/write.py");
 
 /// The command that runs a script. Isolated (`-I`): only Debian's packages, whatever the environment says.
 pub(super) fn command(script: &str, arguments: &[&dyn Display]) -> Command {

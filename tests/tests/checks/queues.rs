@@ -8,8 +8,9 @@ use lb_userspace::core::view::BackendState;
 use pivot_tests::lab::patience::patient;
 use pivot_tests::lab::{ConfigText, Family, Lab, Pivotd, Topology, wait_until};
 use pivot_tests::real::broker::PORT;
+use pivot_tests::real::diary::now;
 use pivot_tests::real::rabbitmq::RabbitMq;
-use pivot_tests::real::stayers::{Role, Stayer, now};
+use pivot_tests::real::stayers::{Role, Stayer};
 use rustix::process::Signal;
 
 /// Longest between a connection and the next.

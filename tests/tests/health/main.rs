@@ -3,12 +3,14 @@
 
 mod drain;
 mod events;
+mod failure;
 mod fallen;
 mod hosts;
 mod idle;
 mod on_down;
 mod orders;
 mod quorum;
+mod reload;
 mod second_chance;
 mod sick_web;
 mod slow_start;

@@ -1,4 +1,4 @@
-//! A service process that dies on a living host: nobody who connects from then on notices, long before a check does.
+//! A service process that dies on a living host: nobody who connects from then on notices, and it is known at once.
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,11 @@ use pivot_tests::lab::{Cluster, Family, Pivotd};
 const SOME_REQUESTS: usize = 300;
 /// A SYN without an answer is sent again after a second: what takes less was answered at once.
 const AT_ONCE: Duration = Duration::from_millis(900);
-/// Checks that find out nothing while a test lasts: three of them have to fail, ten seconds apart.
+/// Nothing is found out by checks.
+const NO_CHECK: &str = r#"{ type = "none" }"#;
+/// Nothing is found out by checks that nobody hastens: two of them have to fail, ten seconds apart.
 const SLOW_CHECK: &str =
-    r#"{ interval = "10s", fast_interval = "10s", down_interval = "10s", timeout = "1s", rise = 2, fall = 3 }"#;
+    r#"{ interval = "10s", fast_interval = "10s", down_interval = "10s", timeout = "1s", rise = 2, fall = 2 }"#;
 
 #[test]
 fn a_killed_service_fails_no_connection_that_begins_after_it() {
@@ -59,15 +61,35 @@ fn without_any_service_left_connections_over_ipv6_are_refused_at_once() {
     refused_at_once(Family::V6);
 }
 
-/// Three controllers whose checks have passed once, and will find out nothing soon.
-fn cluster(family: Family) -> Cluster {
+#[test]
+fn what_a_backend_refuses_has_it_checked_at_once() {
+    hastened(Family::V4, "c2");
+}
+
+#[test]
+fn what_a_backend_refuses_over_ipv6_has_it_checked_at_once() {
+    hastened(Family::V6, "c2");
+}
+
+#[test]
+fn what_the_directors_own_backend_refuses_has_it_checked_at_once() {
+    hastened(Family::V4, HOLDER);
+}
+
+/// Three controllers that check their services so.
+fn cluster(family: Family, check: &str) -> Cluster {
     let cluster = Cluster::build_in(family, Topology::default(), |mut config| {
         for service in &mut config.services {
-            SLOW_CHECK.clone_into(&mut service.check);
+            check.clone_into(&mut service.check);
         }
         config
     });
-    let cluster = cluster.unwrap();
+    cluster.unwrap()
+}
+
+/// Whoever sees a refusal has the backend down long before its next check is due: the director, and the backend's own host.
+fn hastened(family: Family, killed: &str) {
+    let mut cluster = cluster(family, SLOW_CHECK);
     for daemon in cluster.daemons.values() {
         wait_until(Duration::from_secs(10), "every backend to be checked", || {
             let status = daemon.status().map_err(|error| format!("{error:#}"))?;
@@ -76,11 +98,22 @@ fn cluster(family: Family) -> Cluster {
         })
         .unwrap();
     }
-    cluster
+    let load = cluster.client().start_load(cluster.gentle_load()).unwrap();
+    load.await_more(SOME_REQUESTS).unwrap();
+    cluster.kill_server(killed).unwrap();
+    let dead = Instant::now();
+    for host in [HOLDER, killed] {
+        cluster.daemons[host].await_state(killed, BackendState::Down).unwrap();
+        let took = dead.elapsed();
+        println!("{killed} was down for {host} after {took:?}");
+        assert!(took < patient(Duration::from_secs(3)), "{host}: {took:?}");
+    }
+    load.await_more(SOME_REQUESTS).unwrap();
+    assert_eq!(load.stop().unwrap().failed_since(dead), 0);
 }
 
 fn unnoticed(family: Family, killed: &[&str]) {
-    let mut cluster = cluster(family);
+    let mut cluster = cluster(family, NO_CHECK);
     let load = cluster.client().start_load(cluster.gentle_load()).unwrap();
     load.await_more(SOME_REQUESTS).unwrap();
     for host in killed {
@@ -97,10 +130,6 @@ fn unnoticed(family: Family, killed: &[&str]) {
     assert!(slowest < patient(AT_ONCE), "{slowest:?}");
     let answered = report.backends_since(dead);
     assert!(killed.iter().all(|host| !answered.contains_key(*host)), "{answered:?}");
-    // It was not for a check that all of this went well.
-    for host in killed {
-        assert_eq!(cluster.holder().state_of(host).unwrap(), BackendState::Up);
-    }
     assert!(second_choices(cluster.holder()) > 0);
     for host in killed {
         let handed_back = counted(&cluster.daemons[*host], Verdict::HandedBack);
@@ -109,7 +138,7 @@ fn unnoticed(family: Family, killed: &[&str]) {
 }
 
 fn refused_at_once(family: Family) {
-    let mut cluster = cluster(family);
+    let mut cluster = cluster(family, NO_CHECK);
     for host in ["c1", "c2", "c3"] {
         cluster.kill_server(host).unwrap();
     }
@@ -119,7 +148,6 @@ fn refused_at_once(family: Family) {
         assert!(is_refused(&error), "{error:#}");
         assert!(asked.elapsed() < patient(AT_ONCE), "{:?}", asked.elapsed());
     }
-    assert_eq!(cluster.holder().state_of("c2").unwrap(), BackendState::Up, "it was not for a check");
 }
 
 fn second_choices(director: &Pivotd) -> u64 {

@@ -90,6 +90,7 @@ const REAL: &[Package] = &[
     package("haproxy", "/usr/sbin/haproxy"),
     package("curl", "/usr/bin/curl"),
     package("python3-pika", "/usr/lib/python3/dist-packages/pika"),
+    package("python3-pymysql", "/usr/lib/python3/dist-packages/pymysql"),
     package("python3-pymemcache", "/usr/lib/python3/dist-packages/pymemcache"),
 ];
 

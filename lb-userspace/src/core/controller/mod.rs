@@ -20,6 +20,7 @@ mod pool;
 mod probing;
 mod quorum;
 mod ramp;
+mod refused;
 mod silence;
 mod subject;
 mod succession;
@@ -168,6 +169,10 @@ impl Controller {
             Event::Stated { from, statements } => self.hear_of_writers(&from, &statements, now),
             Event::HostSilent(silent) => self.host_silent(silent, now),
             Event::HostHeard { host } => self.host_heard(&host, now),
+            Event::Refused { backend } => {
+                self.refused(&backend, now);
+                Vec::new()
+            }
             Event::Recheck => self.recheck(now),
             Event::Tick => {
                 let mut commands = self.tick(now);

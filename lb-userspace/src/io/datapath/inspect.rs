@@ -23,7 +23,7 @@ use crate::tables::memory::TableMemory;
 use crate::tables::writer::Names;
 
 /// Every map and what it is for.
-const PURPOSES: [(&str, &str); 20] = [
+const PURPOSES: [(&str, &str); 21] = [
     ("CONTROL", "sizes, and which generation of the directory is in force"),
     ("LINKS", "interfaces with programs attached: MAC, port and own address"),
     ("PORTS", "interfaces that packets may leave by: MAC"),
@@ -39,11 +39,12 @@ const PURPOSES: [(&str, &str); 20] = [
     ("BACKENDS", "where and whether to send"),
     ("FLOWS4", "IPv4 flows, clients with affinity, packets in fragments"),
     ("FLOWS6", "the same for IPv6"),
-    ("PACES", "new flows and ICMP errors of each CPU in its last window of time"),
+    ("PACES", "new flows, ICMP errors and refusals told of each CPU in its last window of time"),
     ("VERDICTS", "packets by verdict and CPU"),
     ("SERVICE_COUNTERS", "packets by service and CPU"),
     ("BACKEND_COUNTERS", "packets by backend and CPU"),
     ("LISTENERS", "listening sockets of the backends on this host"),
+    ("REFUSALS", "connections that backends did not take, on their way to pivotd"),
 ];
 
 /// Lists the maps as the kernel has them.
@@ -113,6 +114,10 @@ pub fn dump(datapath: &Datapath, name: &str, limit: usize) -> Result<Vec<MapEntr
                 "holds sockets, which only the kernel can read: BACKEND_COUNTERS counts what was steered to them";
             return Err(DumpError::Opaque { name: "LISTENERS", what });
         }
+        "REFUSALS" => {
+            let what = "holds what pivotd has not read yet: `pivot backends` shows what came of it";
+            return Err(DumpError::Opaque { name: "REFUSALS", what });
+        }
         "WAYS" => {
             let what = "holds programs, which `bpftool prog` shows";
             return Err(DumpError::Opaque { name: "WAYS", what });
@@ -170,7 +175,7 @@ impl<'a> View<'a> {
     fn paces(self) -> impl Iterator<Item = MapEntry> + 'a {
         self.memory.paces.iter().enumerate().map(|(cpu, pace)| {
             let last = |word: u64| json!({"window": word >> 32, "count": word as u32});
-            entry(&cpu.to_string(), json!({"flows": last(pace.flows.get()), "errors": last(pace.errors.get())}))
+            entry(&cpu.to_string(), json!({"flows": last(pace.flows.get()), "errors": last(pace.errors.get()), "refusals": last(pace.refusals.get())}))
         })
     }
 

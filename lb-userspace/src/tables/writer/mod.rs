@@ -32,8 +32,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use lb_common::net::ipv4;
 use lb_common::wire::address::Address;
+use lb_common::wire::backend::Identity;
 use lb_common::wire::directory::Key;
 use lb_common::wire::link::{LEG, Link, MAX_PORTS, Port, VLANS, mac48};
+use lb_common::wire::refusal::Refusal;
 
 use self::books::Books;
 use self::step::Step;
@@ -127,6 +129,14 @@ impl Writer {
     #[must_use]
     pub fn names(&self) -> &Names {
         &self.names
+    }
+
+    /// The backend that a refusal is of, unless its index is another one's by now.
+    #[must_use]
+    pub fn refuser(&self, refusal: Refusal) -> Option<&BackendKey> {
+        let record = self.memory.backends.get(usize::from(refusal.backend))?;
+        let same = Identity::unpack(record.identity.get()).generation == refusal.generation;
+        self.names.backends.get(&refusal.backend).filter(|_| same)
     }
 
     /// Index of a service.

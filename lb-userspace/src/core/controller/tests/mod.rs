@@ -6,6 +6,7 @@ mod elections;
 mod elsewhere;
 mod orders;
 mod quorum;
+mod refused;
 mod reloads;
 mod scenario;
 mod shared;

@@ -8,16 +8,15 @@ use anyhow::{Context as _, Result, bail};
 ///
 /// `what` completes the sentence "this kernel has no ...".
 pub fn require(module: &str, what: &str) -> Result<()> {
-    let output = Command::new("modprobe").arg(module).output().context("running modprobe")?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!(
-            "this kernel has no {what} (modprobe {module}: {}): run this in a virtual machine with a distribution's kernel, \
-             `cargo xtask vm`",
-            said.trim()
-        );
-    }
-    Ok(())
+    let said = match Command::new("modprobe").arg(module).output() {
+        Ok(output) if output.status.success() => return Ok(()),
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    bail!(
+        "this kernel has no {what} (modprobe {module}: {said}): run this in a virtual machine with a distribution's kernel, \
+         `cargo xtask vm`"
+    );
 }
 
 /// That this is a virtual machine of `cargo xtask vm`, which is thrown away: for what would harm any other one.

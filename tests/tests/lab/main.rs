@@ -12,7 +12,4 @@ mod listeners;
 mod neighbours;
 mod passed_on;
 mod refusals;
-mod the_lab;
-mod the_network;
-mod the_services;
 mod transfer;

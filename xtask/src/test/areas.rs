@@ -68,6 +68,14 @@ pub(crate) const AREAS: &[Area] = &[
         runs: &[&["--test=instance", "--test=netlink", "--test=datapath", "--test=lab", "--", LAB_THREADS]],
     },
     Area {
+        name: "rig",
+        place: Place::Here,
+        needs: &[Group::Bpf, Group::Lab],
+        root: Some("make network namespaces"),
+        programs: true,
+        runs: &[&["--test=rig", "--", LAB_THREADS]],
+    },
+    Area {
         name: "health",
         place: Place::AnyKernel,
         needs: &[Group::Bpf, Group::Lab],

@@ -1,5 +1,5 @@
 //! What an operator is shown: snapshots of the controller, ready for JSON. The API serves them, the CLI prints them.
-//! [`checks`]: of health checks as a whole. [`vips`]: of elections. [`hooks`]: of what is run for them.
+//! [`checks`]: of health checks as a whole, and of those that somebody asked for. [`vips`]: of elections. [`hooks`]: of what is run for them.
 
 pub mod checks;
 pub mod hooks;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::config::model::{Mode, Protocol};
 use super::election::Role;
 
-pub use checks::{ChecksView, LATE_MS, LateView};
+pub use checks::{CheckStepView, CheckView, CheckedView, ChecksView, LATE_MS, LateView};
 
 /// State of a backend as the operator sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -467,41 +467,6 @@ pub struct SwitchView {
     pub writer: WriterView,
     /// `false` if it was that already.
     pub changed: bool,
-}
-
-/// What checks found that were made because somebody asked (`pivot check`). They count for nothing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CheckView {
-    /// Every backend that was meant, at least one.
-    pub backends: Vec<CheckedView>,
-}
-
-/// One backend that was checked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CheckedView {
-    /// `service/backend`.
-    pub id: String,
-    /// Type of the check, as the configuration calls it.
-    pub check_type: String,
-    /// Where it was asked: address and port.
-    pub target: String,
-    /// Whether it passed.
-    pub passed: bool,
-    /// What was found, or why it failed.
-    pub says: String,
-    /// How long that took, in milliseconds.
-    pub took_ms: f64,
-    /// What was said and done, in order.
-    pub steps: Vec<CheckStepView>,
-}
-
-/// One step of a check.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CheckStepView {
-    /// Milliseconds since it began.
-    pub at_ms: f64,
-    /// What was said or done.
-    pub says: String,
 }
 
 /// One backend that such an order named.

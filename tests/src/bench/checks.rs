@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::haproxy::Haproxy;
-use super::machine::Machine;
+use super::machine;
 use crate::lab::config::ConfigText;
 use crate::lab::{Family, Lab, Node, Topology, wait_until};
 
@@ -136,12 +136,7 @@ impl Report {
     /// # Errors
     /// If it cannot be written.
     pub fn keep(&self, folder: &Path) -> Result<()> {
-        let machine = Machine::here();
-        let file = folder.join(format!("checks-{}.json", machine.date));
-        let text = serde_json::to_string_pretty(&json!({ "machine": machine, "measured": self.json() }))?;
-        fs::write(&file, text + "\n").with_context(|| file.display().to_string())?;
-        eprintln!("pivot-bench: raw figures in {}", file.display());
-        Ok(())
+        machine::keep(folder, "checks", json!({ "measured": self.json() }))
     }
 }
 

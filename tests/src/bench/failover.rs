@@ -5,7 +5,6 @@
 //! stay alive; with keepalived, which does not balance, on every host.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::machine::Machine;
+use super::machine;
 use super::rivals::{Kept, Pivot, Rival};
 use crate::lab::prober::Probes;
 use crate::lab::random::Random;
@@ -151,12 +150,7 @@ impl Report {
     /// # Errors
     /// If it cannot be written.
     pub fn keep(&self, folder: &Path) -> Result<()> {
-        let machine = Machine::here();
-        let file = folder.join(format!("failover-{}.json", machine.date));
-        let text = serde_json::to_string_pretty(&json!({ "machine": machine, "rows": self.rows }))?;
-        fs::write(&file, text + "\n").with_context(|| file.display().to_string())?;
-        eprintln!("pivot-bench: raw figures in {}", file.display());
-        Ok(())
+        machine::keep(folder, "failover", json!({ "rows": self.rows }))
     }
 }
 

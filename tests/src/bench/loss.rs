@@ -4,7 +4,6 @@
 //! or c2's link is cut. What counts are the requests that began after that: those under way on the lost backend are lost whoever balances.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::haproxy::Haproxy;
-use super::machine::Machine;
+use super::machine;
 use crate::lab::cluster::{BACKEND_PORT, SERVICE_PORT};
 use crate::lab::{Cluster, ConfigText, Family, Lab, Load, Node, Process, Report as LoadReport, wait_until};
 
@@ -132,12 +131,7 @@ impl Report {
     /// # Errors
     /// If it cannot be written.
     pub fn keep(&self, folder: &Path) -> Result<()> {
-        let machine = Machine::here();
-        let file = folder.join(format!("loss-{}.json", machine.date));
-        let text = serde_json::to_string_pretty(&json!({ "machine": machine, "rows": self.rows }))?;
-        fs::write(&file, text + "\n").with_context(|| file.display().to_string())?;
-        eprintln!("pivot-bench: raw figures in {}", file.display());
-        Ok(())
+        machine::keep(folder, "loss", self.json())
     }
 }
 

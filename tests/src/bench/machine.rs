@@ -1,9 +1,12 @@
 //! Where and with what a benchmark ran.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
+use anyhow::{Context as _, Result};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// The machine, its kernel, and the versions of what was measured.
 #[derive(Debug, Serialize)]
@@ -36,6 +39,20 @@ impl Machine {
             rustc: printed("rustc", &["--version"]),
         }
     }
+}
+
+/// Keeps what a benchmark measured, and where, in `folder/name-DATE.json`.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn keep(folder: &Path, name: &str, mut figures: Value) -> Result<()> {
+    let machine = Machine::here();
+    let file = folder.join(format!("{name}-{}.json", machine.date));
+    figures["machine"] = json!(machine);
+    let text = serde_json::to_string_pretty(&figures)?;
+    fs::write(&file, text + "\n").with_context(|| file.display().to_string())?;
+    eprintln!("pivot-bench: raw figures in {}", file.display());
+    Ok(())
 }
 
 fn model(cpuinfo: &str) -> Option<&str> {

@@ -1,17 +1,15 @@
 //! The cases that have a limit: pivot's cost as a share of the reference's.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
-use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::bpffs::Bpffs;
 use super::interrupt::Interruptible;
 use super::loaded::{Fill, Loaded};
-use super::machine::Machine;
+use super::machine;
 use super::xdpbench::{Cost, ENOUGH, Figures};
 
 /// One service, 100 backends as the reference has, and room for every flow of every test.
@@ -115,13 +113,7 @@ impl Report {
     /// # Errors
     /// If it cannot be written.
     pub fn keep(&self, folder: &Path) -> anyhow::Result<()> {
-        let machine = Machine::here();
-        let file = folder.join(format!("path-{}.json", machine.date));
-        let kept = json!({ "machine": machine, "rows": self.rows, "xdpbench": self.raw });
-        let text = serde_json::to_string_pretty(&kept)?;
-        fs::write(&file, text + "\n").with_context(|| file.display().to_string())?;
-        eprintln!("pivot-bench: raw figures in {}", file.display());
-        Ok(())
+        machine::keep(folder, "path", json!({ "rows": self.rows, "xdpbench": self.raw }))
     }
 }
 

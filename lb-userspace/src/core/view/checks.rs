@@ -1,4 +1,4 @@
-//! Health checks as a whole: how many, and how late they begin.
+//! Health checks as a whole: how many, and how late they begin; and what those found that somebody asked for.
 
 use serde::{Deserialize, Serialize};
 
@@ -45,4 +45,39 @@ impl ChecksView {
         let wanted = part * all as f64;
         self.late.iter().find(|late| late.checks as f64 >= wanted)?.within_ms
     }
+}
+
+/// What checks found that were made because somebody asked (`pivot check`). They count for nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckView {
+    /// Every backend that was meant, at least one.
+    pub backends: Vec<CheckedView>,
+}
+
+/// One backend that was checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckedView {
+    /// `service/backend`.
+    pub id: String,
+    /// Type of the check, as the configuration calls it.
+    pub check_type: String,
+    /// Where it was asked: address and port.
+    pub target: String,
+    /// Whether it passed.
+    pub passed: bool,
+    /// What was found, or why it failed.
+    pub says: String,
+    /// How long that took, in milliseconds.
+    pub took_ms: f64,
+    /// What was said and done, in order.
+    pub steps: Vec<CheckStepView>,
+}
+
+/// One step of a check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckStepView {
+    /// Milliseconds since it began.
+    pub at_ms: f64,
+    /// What was said or done.
+    pub says: String,
 }

@@ -130,7 +130,11 @@ fn weakened(service: &ServiceView) -> Vec<Warning> {
     let warning = |text| Warning { severity: Severity::Warning, text };
     let down = |backend: &BackendView| {
         let since = duration(backend.since_s);
-        warning(format!("{} down for {since}, last check: {}", backend.id, backend.last_check))
+        let why = match backend.agent.as_ref().and_then(|agent| agent.down.as_ref()) {
+            Some(words) => format!(": its agent says: {words}"),
+            None => format!(", last check: {}", backend.last_check),
+        };
+        warning(format!("{} down for {since}{why}", backend.id))
     };
     let unresolved = |backend: &BackendView| {
         let (id, address) = (&backend.id, backend.address);
@@ -188,6 +192,17 @@ mod tests {
         assert_eq!(all[0].severity, Severity::Critical);
         assert_eq!(all[0].text, "horizon: no backend takes new connections (2 down): clients are reset");
         assert!(all[1..].iter().all(|warning| warning.severity == Severity::Warning));
+    }
+
+    #[test]
+    fn what_is_down_by_its_agent_is_said_to_be() {
+        let mut status = well();
+        let backend = &mut status.services[0].backends[1];
+        backend.state = BackendState::Down;
+        let agent =
+            serde_json::json!({ "url": "http://10.0.0.12:9999/", "in_force": "drain, stopped", "down": "stopped" });
+        backend.agent = Some(serde_json::from_value(agent).unwrap());
+        assert_eq!(texts(&status), ["keystone/c2 down for 3 d 4 h: its agent says: stopped"]);
     }
 
     #[test]

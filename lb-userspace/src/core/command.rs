@@ -87,6 +87,13 @@ pub enum Command {
         /// How long ago it was due.
         late: Duration,
     },
+    /// Ask an agent now; its answer comes back as [`super::event::Event::AgentAnswered`] with the same `id`.
+    Ask {
+        /// Tells this question from all others.
+        id: u64,
+        /// Where, what, and how long it may take.
+        question: Arc<Attempt>,
+    },
     /// A line for the operator's log.
     Log {
         /// How bad.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::agent::words::Heard;
 use super::config::Config;
 use super::election::{Peer, Role};
 use super::writer::Statement;
@@ -132,6 +133,13 @@ pub enum Event {
         id: u64,
         /// How it ended.
         outcome: ProbeOutcome,
+    },
+    /// An agent that the controller had asked has answered, or has not.
+    AgentAnswered {
+        /// The `id` of the command by which it was asked; one that nobody waits for any more is ignored.
+        id: u64,
+        /// What it says, or why that is not known.
+        answer: Result<Heard, String>,
     },
     /// The kernel's routes and neighbour tables: this address is reached there, or (None) it is not known any more where.
     Neighbour {

@@ -1,5 +1,6 @@
 //! Decisions as functions of data and time: no I/O, no clock, no randomness of its own.
 
+pub mod agent;
 pub mod check;
 pub mod command;
 pub mod config;

@@ -1,6 +1,7 @@
 //! What an operator is shown: snapshots of the controller, ready for JSON. The API serves them, the CLI prints them.
-//! [`checks`]: of health checks as a whole, and of those that somebody asked for. [`vips`]: of elections. [`hooks`]: of what is run for them.
+//! [`agents`]: of agents of backends. [`checks`]: of health checks as a whole, and of those that somebody asked for. [`vips`]: of elections. [`hooks`]: of what is run for them.
 
+pub mod agents;
 pub mod checks;
 pub mod hooks;
 pub mod vips;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::config::model::{Mode, Protocol};
 use super::election::Role;
 
+pub use agents::AgentView;
 pub use checks::{CheckStepView, CheckView, CheckedView, ChecksView, LATE_MS, LateView};
 
 /// State of a backend as the operator sees it.
@@ -288,10 +290,12 @@ pub struct BackendView {
     pub port: u16,
     /// Configured weight.
     pub weight: u16,
-    /// Weight that it has now, ordered or on its way up, if that is another one.
+    /// Weight that it has now, ordered, announced or on its way up, if that is another one.
     pub weight_now: Option<u16>,
     /// What its operator ordered it to be, if anything: `maintenance, drained, weight 50%`.
     pub ordered: Option<String>,
+    /// What its agent says, if it has one.
+    pub agent: Option<AgentView>,
     /// State.
     pub state: BackendState,
     /// Epoch of the decision that made it the writer of its service, if it is that.
@@ -480,6 +484,8 @@ pub struct OrderedView {
     pub weight: u16,
     /// Weight that it has now, if that is another one.
     pub weight_now: Option<u16>,
+    /// What stands of its agent's words beside, if anything.
+    pub agent: Option<String>,
     /// `false` if it was as ordered already.
     pub changed: bool,
 }

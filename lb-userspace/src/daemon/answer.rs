@@ -206,8 +206,10 @@ impl Daemon {
         let after = self.backends();
         let view = |(key, changed): Ordered| {
             let id = key.to_string();
-            let BackendView { state, weight, weight_now, .. } = *after.iter().find(|backend| backend.id == id)?;
-            Some(OrderedView { id, state, weight, weight_now, changed })
+            let BackendView { state, weight, weight_now, ref agent, .. } =
+                *after.iter().find(|backend| backend.id == id)?;
+            let agent = agent.as_ref().and_then(|agent| agent.in_force.clone());
+            Some(OrderedView { id, state, weight, weight_now, agent, changed })
         };
         Ok(OrderView { backends: meant.into_iter().filter_map(view).collect() })
     }

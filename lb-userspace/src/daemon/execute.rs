@@ -8,22 +8,13 @@ use tokio::sync::mpsc;
 
 use super::ways::Ways;
 use crate::core::command::{Command, Level};
-use crate::core::event::{NextHop, ProbeOutcome};
+use crate::core::event::{Event, NextHop};
 use crate::io::announce::{AnnounceError, Announcer};
 use crate::io::check::Prober;
 use crate::io::datapath::attach::AttachError;
 use crate::io::datapath::{Datapath, InterfaceError};
 use crate::io::netlink::{Link, Neighbour, Netlink, NetlinkError, Resolver};
 use crate::tables::writer::TableError;
-
-/// The end of a check.
-#[derive(Debug)]
-pub struct ProbeEnd {
-    /// Of the command.
-    pub id: u64,
-    /// How it ended.
-    pub outcome: ProbeOutcome,
-}
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -60,8 +51,9 @@ pub struct Executor {
     /// Addresses, routes, links.
     pub netlink: Netlink,
     pub(super) resolver: Resolver,
-    probes: mpsc::UnboundedSender<ProbeEnd>,
-    /// Makes checks.
+    /// Where ends of checks and answers of agents go.
+    ends: mpsc::UnboundedSender<Event>,
+    /// Makes checks, and asks agents.
     pub(super) prober: Prober,
     pub(super) own_address: Option<IpAddr>,
     pub(super) announcer: Announcer,
@@ -80,12 +72,12 @@ impl Executor {
         datapath: Datapath,
         netlink: Netlink,
         resolver: Resolver,
-        probes: mpsc::UnboundedSender<ProbeEnd>,
+        ends: mpsc::UnboundedSender<Event>,
         prober: Prober,
         own_address: Option<IpAddr>,
     ) -> Self {
         let (announcer, carriers, held, ways) = Default::default();
-        Self { datapath, netlink, resolver, probes, prober, own_address, announcer, carriers, held, ways }
+        Self { datapath, netlink, resolver, ends, prober, own_address, announcer, carriers, held, ways }
     }
 
     /// Carries out commands; one that fails is logged and the others follow.
@@ -171,11 +163,18 @@ impl Executor {
                 self.detach_unused()?;
             }
             Command::Probe { backend, id, attempt, late } => {
-                let (ends, prober, asked) = (self.probes.clone(), self.prober.clone(), Instant::now());
+                let (ends, prober, asked) = (self.ends.clone(), self.prober.clone(), Instant::now());
                 tokio::spawn(async move {
                     let outcome = prober.judge(&attempt, &backend, late + asked.elapsed()).await;
                     // The daemon is stopping: nobody waits for it.
-                    let _ = ends.send(ProbeEnd { id, outcome });
+                    let _ = ends.send(Event::ProbeEnded { id, outcome });
+                });
+            }
+            Command::Ask { id, question } => {
+                let (ends, prober) = (self.ends.clone(), self.prober.clone());
+                tokio::spawn(async move {
+                    let answer = prober.ask(&question).await;
+                    let _ = ends.send(Event::AgentAnswered { id, answer });
                 });
             }
             Command::Log { level, message } => match level {

@@ -57,7 +57,7 @@ use self::behind::Behind;
 use self::election::seat::Seat;
 use self::election::{Elected, Elections};
 use self::error::DaemonError;
-use self::execute::{ExecuteError, Executor, ProbeEnd};
+use self::execute::{ExecuteError, Executor};
 use self::fill::Fill;
 use self::hooks::Hooks;
 use self::idle::Idle;
@@ -66,7 +66,7 @@ use self::sync::Syncer;
 use self::tracking::Tracking;
 use self::vips::Standings;
 
-/// Checks whose ends are taken in at once, before anything else that they change is looked at.
+/// Checks and questions whose ends are taken in at once, before anything else that they change is looked at.
 const ENDS: usize = 64;
 
 /// What pivotd is started with.
@@ -95,7 +95,8 @@ pub struct Daemon {
     instance: Instance,
     began: Instant,
     adopted: bool,
-    probes: mpsc::UnboundedReceiver<ProbeEnd>,
+    /// Ends of checks and answers of agents.
+    ends: mpsc::UnboundedReceiver<Event>,
     neighbours: mpsc::UnboundedReceiver<Neighbour>,
     changes: mpsc::UnboundedReceiver<Change>,
     fill: Fill,
@@ -170,9 +171,9 @@ impl Daemon {
                     self.answer(question).await;
                     continue;
                 }
-                1.. = self.probes.recv_many(&mut ended, ENDS) => {
-                    for ProbeEnd { id, outcome } in ended.drain(..) {
-                        self.handle(Event::ProbeEnded { id, outcome }).await;
+                1.. = self.ends.recv_many(&mut ended, ENDS) => {
+                    for end in ended.drain(..) {
+                        self.handle(end).await;
                     }
                     self.follow_up();
                     continue;

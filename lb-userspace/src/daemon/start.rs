@@ -80,7 +80,7 @@ pub async fn start(options: Options, lost: Lost) -> Result<Daemon, DaemonError> 
     remembered.trouble.iter().for_each(|trouble| tracing::error!("{trouble}"));
     let changes = netlink.changes()?;
     let (resolver, neighbours) = netlink.neighbours()?;
-    let (probe_ends, probes) = mpsc::unbounded_channel();
+    let (end_sender, ends) = mpsc::unbounded_channel();
     let own_address = config.hosts.iter().find(|h| h.name == host).and_then(|h| h.addresses.first().copied());
     let adopted = datapath.adopted.clone();
     if adopted.is_some() && datapath.sizes != Sizes::of(&config.tables, cpus) {
@@ -97,13 +97,13 @@ pub async fn start(options: Options, lost: Lost) -> Result<Daemon, DaemonError> 
     };
     let mut daemon = Daemon {
         controller,
-        executor: Executor::new(datapath, netlink, resolver, probe_ends, prober, own_address),
+        executor: Executor::new(datapath, netlink, resolver, end_sender, prober, own_address),
         options,
         host,
         instance,
         began: Instant::now(),
         adopted: adopted.is_some(),
-        probes,
+        ends,
         neighbours,
         changes,
         refusals,

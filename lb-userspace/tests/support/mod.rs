@@ -246,7 +246,7 @@ fn given(target: &DrainTarget, change: Change) -> Result<OrderView, ApiError> {
             Change::Maintenance(begin) => (backend.state == BackendState::Maint) != begin,
             Change::Weight(weight) => weight.is_some(),
         };
-        OrderedView { id: backend.id, state, weight: backend.weight, weight_now, changed }
+        OrderedView { id: backend.id, state, weight: backend.weight, weight_now, agent: None, changed }
     };
     let backends: Vec<OrderedView> = backends().into_iter().filter(meant).map(order).collect();
     match (backends.is_empty(), target) {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
-use pivot_tests::lab::{Load, http, stream, udp};
+use pivot_tests::lab::{Load, http, stream, teller, udp};
 
 /// Services and client of pivot's lab
 #[derive(Debug, Parser)]
@@ -24,6 +24,14 @@ enum Command {
         /// File that says how it answers
         #[arg(long, value_name = "FILE")]
         mood: Option<PathBuf>,
+    },
+    /// Answer HTTP requests as an agent: with what a file says of a backend
+    ServeAgent {
+        #[command(flatten)]
+        service: Service,
+        /// File that holds its answer
+        #[arg(long, value_name = "FILE")]
+        says: PathBuf,
     },
     /// Send, take in or send back bytes over TCP
     ServeStream(Service),
@@ -72,6 +80,11 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::ServeHttp { service: Service { bind, name }, mood } => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(http::serve(name, &bind, mood))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::ServeAgent { service: Service { bind, .. }, says } => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(teller::serve(&bind, says))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::ServeStream(Service { bind, name }) => {

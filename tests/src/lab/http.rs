@@ -98,7 +98,8 @@ impl Node {
         self.serve_with(service, &[], listen, port)
     }
 
-    fn serve_with(&self, service: &str, arguments: &[&str], listen: Listen, port: u16) -> Result<Process> {
+    /// The same with further arguments.
+    pub(super) fn serve_with(&self, service: &str, arguments: &[&str], listen: Listen, port: u16) -> Result<Process> {
         let mut process = self.spawn_service(service, arguments, listen, port)?;
         self.run(|| {
             self.listen_on(Listen::Addresses, port).into_iter().try_for_each(|address| {

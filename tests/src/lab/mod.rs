@@ -53,6 +53,7 @@ pub mod request;
 pub mod served;
 pub mod stream;
 pub mod talk;
+pub mod teller;
 pub mod topology;
 pub mod traces;
 pub mod trial;

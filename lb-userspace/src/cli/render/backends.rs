@@ -35,7 +35,40 @@ pub fn backends(backends: &[BackendView], paint: Paint) -> String {
         ]);
     }
     let page = table.render(paint);
-    if backends.is_empty() { page } else { page + "\n" + &checks(backends, paint) + &orders(backends, paint) }
+    if backends.is_empty() {
+        page
+    } else {
+        page + "\n" + &checks(backends, paint) + &agents(backends, paint) + &orders(backends, paint)
+    }
+}
+
+/// What their agents say, if they have any; what is wrong with these comes last, as it may be long.
+fn agents(backends: &[BackendView], paint: Paint) -> String {
+    let columns = [
+        words("BACKEND"),
+        words("AGENT"),
+        words("IN FORCE"),
+        numbers("ANSWERED"),
+        words("LAST ANSWER"),
+        words("ERROR"),
+    ];
+    let mut table = Table::new(0, &columns);
+    let unknown = || "-".to_owned();
+    let asked = || backends.iter().filter_map(|backend| Some((backend, backend.agent.as_ref()?)));
+    for (backend, agent) in asked() {
+        let ignored = agent.ignored.as_ref().map(|ignored| format!(" ({ignored} is ignored)")).unwrap_or_default();
+        let says = agent.says.as_ref().map_or_else(unknown, |says| says.clone() + &ignored);
+        let in_force = agent.in_force.as_ref();
+        table.row([
+            (&backend.id).into(),
+            (&agent.url).into(),
+            in_force.map_or_else(|| "nothing".into(), |words| Cell::new(Tone::Notable, words)),
+            agent.said_s.map_or_else(unknown, |seconds| format!("{seconds:.1} s ago")).into(),
+            says.into(),
+            agent.error.as_ref().map_or_else(|| "-".into(), |error| Cell::new(Tone::Bad, error)),
+        ]);
+    }
+    if asked().next().is_none() { String::new() } else { "\n".to_owned() + &table.render(paint) }
 }
 
 /// What the operator ordered, if anything.

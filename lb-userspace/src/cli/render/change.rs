@@ -12,7 +12,12 @@ use super::{state, weight, writer};
 pub fn ordered(view: &OrderView, paint: Paint) -> String {
     let mut table = Table::new(0, &[words("BACKEND"), words("STATE"), numbers("WEIGHT"), words("")]);
     for backend in &view.backends {
-        let note = if backend.changed { "" } else { "(no change)" };
+        let note = match (backend.changed, &backend.agent) {
+            (true, None) => String::new(),
+            (false, None) => "(no change)".to_owned(),
+            (true, Some(agent)) => format!("(its agent says: {agent})"),
+            (false, Some(agent)) => format!("(no change; its agent says: {agent})"),
+        };
         let weight = weight(backend.weight, backend.weight_now);
         table.row([(&backend.id).into(), state(backend.state), weight, note.into()]);
     }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use crate::core::election::Role;
 use crate::core::view::vips::{HandOverView, HandedView, VipsView};
 use crate::core::view::{
-    BackendState, BackendView, EventView, ExplainView, FlowView, MapEntry, MapView, OrderView, OrderedView, ReloadView,
-    Status,
+    AgentView, BackendState, BackendView, EventView, ExplainView, FlowView, MapEntry, MapView, OrderView, OrderedView,
+    ReloadView, Status,
 };
 
 use super::super::text::Paint;
@@ -204,15 +204,53 @@ fn an_order_shows_what_it_changed() {
         state: BackendState::Drain,
         weight: 100,
         weight_now,
+        agent: None,
         changed,
     };
-    let view = OrderView { backends: vec![ordered("keystone/c3", None, true), ordered("mysql/c3", Some(50), false)] };
+    let kept = |id: &str, changed| OrderedView { agent: Some("drain, 50%".into()), ..ordered(id, Some(50), changed) };
+    let plain = vec![ordered("keystone/c3", None, true), ordered("mysql/c3", Some(50), false)];
+    let view = OrderView { backends: [plain, vec![kept("web/c1", true), kept("web/c2", false)]].concat() };
     let expected = "\
 BACKEND      STATE  WEIGHT
 keystone/c3  drain     100
 mysql/c3     drain  50/100  (no change)
+web/c1       drain  50/100  (its agent says: drain, 50%)
+web/c2       drain  50/100  (no change; its agent says: drain, 50%)
 ";
     same(&super::ordered(&view, Paint::Plain), expected);
+}
+
+#[test]
+fn what_agents_say_is_shown_with_the_backends() {
+    let mut backends = backends();
+    backends.truncate(3);
+    assert!(!super::backends(&backends, Paint::Plain).contains("AGENT"));
+    let quiet = AgentView {
+        url: "http://10.0.0.11:9999/".into(),
+        in_force: None,
+        down: None,
+        says: None,
+        said_s: None,
+        ignored: None,
+        error: Some("connection refused".into()),
+        next_s: Some(1.0),
+    };
+    backends[1].agent = Some(AgentView {
+        in_force: Some("drain, 50%".into()),
+        says: Some("up, 50%".into()),
+        said_s: Some(3.04),
+        ignored: Some("maxconn:30".into()),
+        error: None,
+        ..quiet.clone()
+    });
+    backends[0].agent = Some(quiet);
+    let page = super::backends(&backends, Paint::Plain);
+    let expected = "
+BACKEND      AGENT                   IN FORCE     ANSWERED  LAST ANSWER                      ERROR
+keystone/c1  http://10.0.0.11:9999/  nothing             -  -                                connection refused
+keystone/c2  http://10.0.0.11:9999/  drain, 50%  3.0 s ago  up, 50% (maxconn:30 is ignored)  -
+";
+    assert!(page.ends_with(expected), "{page}");
 }
 
 #[test]

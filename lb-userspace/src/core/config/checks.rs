@@ -1,6 +1,6 @@
 //! The TOML tree to a draft: health checks, and what they leave out. `http`, `mysql`, `udp` and `tls` are the options of some types.
 
-mod http;
+pub(super) mod http;
 mod mysql;
 mod tls;
 mod udp;
@@ -24,8 +24,8 @@ const COMMAND: [&str; 1] = ["command"];
 const TLS: [&str; 1] = ["tls"];
 
 /// Pauses between checks.
-const INTERVALS: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(3600);
-const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
+pub(super) const INTERVALS: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(3600);
+pub(super) const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
 /// Of `rise` and `fall`.
 const STREAKS: RangeInclusive<u32> = 1..=100;
 

@@ -8,7 +8,7 @@ use std::fmt::Display;
 
 use super::duration;
 use super::model::{
-    Affinity, Backend, Balance, Check, Cluster, CommandCheck, Config, Deed, Group, Holder, Hook, Host, Service,
+    Affinity, Agent, Backend, Balance, Check, Cluster, CommandCheck, Config, Deed, Group, Holder, Hook, Host, Service,
     TableSizes, Track, Tracked, Vip,
 };
 use crate::core::writer::Failback;
@@ -146,6 +146,7 @@ fn services(old: &Service, new: &Service, lines: &mut Vec<String>) {
     changed(&format!("{thing} idle_timeout"), idle_timeout(old), idle_timeout(new), lines);
     affinity(&format!("{thing} affinity"), old.affinity.as_ref(), new.affinity.as_ref(), lines);
     checks(&format!("{thing} check"), &old.check, &new.check, lines);
+    agents(&format!("{thing} agent"), old.agent.as_ref(), new.agent.as_ref(), lines);
     changed(&format!("{thing} on_down"), old.on_down.name(), new.on_down.name(), lines);
     let slow_start = |service: &Service| duration::format(service.slow_start);
     changed(&format!("{thing} slow_start"), slow_start(old), slow_start(new), lines);
@@ -223,6 +224,27 @@ fn checks(thing: &str, old: &Check, new: &Check, lines: &mut Vec<String>) {
     }
     changed(&format!("{thing} rise"), old.rise, new.rise, lines);
     changed(&format!("{thing} fall"), old.fall, new.fall, lines);
+}
+
+fn agents(thing: &str, old: Option<&Agent>, new: Option<&Agent>, lines: &mut Vec<String>) {
+    let (Some(old), Some(new)) = (old, new) else {
+        let whole = |agent: Option<&Agent>| match agent {
+            Some(Agent { port, path, interval, .. }) => {
+                format!("port {port} path {path} interval {}", duration::format(*interval))
+            }
+            None => "none".to_owned(),
+        };
+        return changed(thing, whole(old), whole(new), lines);
+    };
+    changed(&format!("{thing} port"), old.port, new.port, lines);
+    let own = |value: Option<String>| value.unwrap_or_else(|| "the backend's".to_owned());
+    let address = |agent: &Agent| own(agent.address.map(|address| address.to_string()));
+    changed(&format!("{thing} address"), address(old), address(new), lines);
+    changed(&format!("{thing} path"), &old.path, &new.path, lines);
+    let host = |agent: &Agent| agent.host.clone().unwrap_or_else(|| "address and port".to_owned());
+    changed(&format!("{thing} host"), host(old), host(new), lines);
+    changed(&format!("{thing} interval"), duration::format(old.interval), duration::format(new.interval), lines);
+    changed(&format!("{thing} timeout"), duration::format(old.timeout), duration::format(new.timeout), lines);
 }
 
 fn tables(old: &TableSizes, new: &TableSizes, lines: &mut Vec<String>) {

@@ -10,7 +10,7 @@ use super::balance::BalanceDraft;
 use super::cluster::ClusterDraft;
 use super::group::GroupDraft;
 use super::model::{
-    Affinity, Backend, BelowMin, Check, Config, Holder, Host, Mode, OnDown, Protocol, Service, TableSizes, Vip,
+    Affinity, Agent, Backend, BelowMin, Check, Config, Holder, Host, Mode, OnDown, Protocol, Service, TableSizes, Vip,
 };
 use super::report::At;
 use super::source::Span;
@@ -76,6 +76,7 @@ pub(super) struct ServiceDraft {
     /// What backends have for a port that give none; the service's unless given.
     pub(super) backend_port: Option<At<u16>>,
     pub(super) check: Check,
+    pub(super) agent: Option<Agent>,
     pub(super) on_down: OnDown,
     pub(super) slow_start: Duration,
     pub(super) min_healthy: Option<At<u32>>,
@@ -166,6 +167,7 @@ impl ServiceDraft {
             affinity: self.affinity,
             backends: self.backends?.value.into_iter().map(BackendDraft::into_backend).collect::<Option<_>>()?,
             check: self.check,
+            agent: self.agent,
             on_down: self.on_down,
             // The one that all services have by default.
             slow_start: if self.balance.single.is_some() { Duration::ZERO } else { self.slow_start },

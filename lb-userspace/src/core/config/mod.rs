@@ -1,11 +1,12 @@
 //! The operator's TOML file: text in, a checked [`Config`] or every error in it out.
 //!
 //! Stages, each in its file: `syntax` (text to a TOML tree, past what is broken in it), `parse`, `cluster`, `group`, `track`, `hook`,
-//! `service`, `backends`, `balance`, `checks` and `values` (the tree to a `draft::Draft`, value by value), `rules`, `group_rules`,
+//! `service`, `backends`, `balance`, `checks`, `agent` and `values` (the tree to a `draft::Draft`, value by value), `rules`, `group_rules`,
 //! `track_rules`, `backend_rules` and `sizes` (what values demand of each other), `draft` (to the model). No stage stops at an
 //! error: a `report::Report` collects them, with the bytes each is about.
 //! Pure: no I/O, no clock; any text is safe to pass in.
 
+mod agent;
 mod backend_rules;
 mod backends;
 mod balance;

@@ -4,6 +4,7 @@
 //! Invariants (established by the checker, relied on everywhere): names are unique; every reference resolves;
 //! (VIP, port, protocol) is unique; ports are 1..=65535; all addresses of one service are of one family; a group has VIPs.
 
+mod agent;
 mod balance;
 mod check;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use crate::core::sync::message::Key;
 use crate::core::vrrp::advert::{Password, Version};
 
+pub use agent::Agent;
 pub use balance::Balance;
 pub use check::{
     Check, CheckKind, CheckPassword, HttpCheck, MysqlCheck, MysqlLogin, ReadOnly, Secret, Tls, UdpAnswer, UdpCheck,
@@ -305,6 +307,8 @@ pub struct Service {
     pub backends: Vec<Backend>,
     /// How they are checked.
     pub check: Check,
+    /// What is asked beside each of them what is to become of it, if anything is.
+    pub agent: Option<Agent>,
     /// What becomes of the flows of a backend that goes down.
     pub on_down: OnDown,
     /// Over which time a backend that comes up comes to its whole share: to 1 h; zero: at once.

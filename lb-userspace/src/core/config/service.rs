@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::agent;
 use super::backends::{self, Given};
 use super::balance;
 use super::checks::{self, CheckSettings};
@@ -14,7 +15,7 @@ use super::reader::{Entry, Table};
 use super::report::{At, Report};
 use super::values;
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "name",
     "vip",
     "port",
@@ -26,6 +27,7 @@ const KEYS: [&str; 16] = [
     "idle_timeout",
     "affinity",
     "check",
+    "agent",
     "on_down",
     "backends",
     "slow_start",
@@ -107,6 +109,7 @@ pub(super) fn service(
         backends,
         backend_port,
         check: checks::of_service(&table, protocol, &defaults.check, report),
+        agent: agent::agent(&table, report),
         on_down: on_down(&table, defaults.on_down, report),
         slow_start: slow_start(&table, defaults.slow_start, report),
         min_healthy: table.optional("min_healthy").and_then(|e| e.integer(1..=u32::MAX, report)),

@@ -7,13 +7,16 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::agents::Agents;
 use super::footprint::Footprint;
+use super::obey::Cause;
 use super::pool::{Deals, Member, Pool};
 use super::ramp::Ramps;
 use super::silence::Silence;
 use super::subject::{Identity, Subjects};
 use super::succession::{Origin, Succession};
 use super::{AdoptedBackend, Controller, Slot};
+use crate::core::agent::Announced;
 use crate::core::command::{Command, Level};
 use crate::core::config::Config;
 use crate::core::config::model::{Backend, Balance, Service};
@@ -27,11 +30,17 @@ impl Controller {
         self.elected.retain(|name, _| config.groups.iter().any(|group| group.name == *name));
         let footprint = self.footprint_of(&config);
         let orders = self.remembered.clone().unwrap_or_else(|| self.orders());
-        let changed = self.start_pools(&config, now);
+        let (changed, retold) = self.start_pools(&config, now);
         let unknown_host = !config.hosts.iter().any(|host| host.name == self.host);
         let first = self.config.replace(config).is_none();
         self.hold_writers(now);
-        let changes = self.states_changed(&changed, now);
+        let mut changes = self.states_changed(&changed, now);
+        for told @ ((i, j), _) in retold {
+            let announced = &self.pools[i].members[j].announced;
+            let words = (!announced.is_nothing()).then(|| announced.to_string());
+            let cause = words.as_ref().map_or(Cause::Unasked, |words| Cause::Said(words));
+            changes.extend(self.obey(&[told], cause, now));
+        }
         self.note_all(now);
         let judged = self.deal_all(now);
         let tables = self.publish();
@@ -60,20 +69,23 @@ impl Controller {
         self.pools.clear();
         self.index.clear();
         self.subjects = Subjects::default();
+        self.agents = Agents::default();
         self.ramps = Ramps::default();
         self.silence = Silence::default();
         commands
     }
 
-    /// Replaces pools, subjects and the index; returns the backends that are down, or up, by that. No table is dealt yet.
-    fn start_pools(&mut self, config: &Config, now: Now) -> Vec<Slot> {
+    /// Replaces pools, subjects, agents and the index; returns the backends that are down, or up, by that, and those of which
+    /// other words of agents stand than before, with the states that they had. No table is dealt yet.
+    fn start_pools(&mut self, config: &Config, now: Now) -> (Vec<Slot>, Vec<(Slot, BackendState)>) {
         let mut earlier: BTreeMap<String, Pool> =
             self.pools.drain(..).map(|pool| (pool.service.name.clone(), pool)).collect();
         let adopted = std::mem::take(&mut self.adopted);
         let key = |a: &AdoptedBackend| (a.vip, a.service_port, a.protocol, a.address, a.port);
         let adopted: BTreeMap<_, _> = adopted.iter().map(|a| (key(a), a)).collect();
         let mut succession = Succession::of(std::mem::take(&mut self.subjects).into_all());
-        let (remembered, mut was_up) = (self.remembered.take(), Vec::new());
+        let mut agents = self.agents.leave();
+        let (remembered, mut was_up, mut retold) = (self.remembered.take(), Vec::new(), Vec::new());
         self.index.clear();
         for (i, service) in config.services.iter().enumerate() {
             let vip = config.vips.iter().find(|vip| vip.name == service.vip).map(|vip| vip.address);
@@ -88,7 +100,8 @@ impl Controller {
                 let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
                 let target = SocketAddr::new(backend.address, backend.port);
                 let before = members.remove(&backend.name).filter(|before| before.target == target);
-                let drained = left(backend).is_some_and(|left| left.drained);
+                // The drain of one that has an agent may have been the agent's word, which is not remembered.
+                let drained = left(backend).is_some_and(|left| left.drained && service.agent.is_none());
                 let order = match &remembered {
                     Some(orders) => orders.get(&key).filter(|(at, _)| *at == target).map(|(_, order)| *order),
                     None => Some(Order { drained, ..Order::default() }),
@@ -99,6 +112,8 @@ impl Controller {
                     weight: backend.weight,
                     subject: 0,
                     order: order.unwrap_or_default(),
+                    agent: None,
+                    announced: Announced::default(),
                     since: now,
                     told: None,
                     ramp: None,
@@ -115,7 +130,14 @@ impl Controller {
                 was_up.push(((i, j), succession.was_up(origin)));
                 let subject = succession.seat(Identity::of(&service.check, target, &key), (i, j), origin);
                 self.index.insert(key.clone(), (i, j));
-                pool.members.push(Member { key, weight: backend.weight, subject, ..member });
+                let asked = service.agent.as_ref();
+                let (agent, announced) = asked
+                    .map(|agent| agents.seat(agent, target, (i, j), &mut self.jitter, now))
+                    .map_or_else(Default::default, |(agent, announced)| (Some(agent), announced));
+                if let Some(was) = member.told.filter(|_| member.announced != announced) {
+                    retold.push(((i, j), was));
+                }
+                pool.members.push(Member { key, weight: backend.weight, subject, agent, announced, ..member });
             }
             let had_flows = |backend: &&Backend| left(backend).is_some_and(|left| left.state != BackendState::Down);
             let writer = service.backends.iter().find(had_flows);
@@ -123,6 +145,7 @@ impl Controller {
             pool.seat_writer(vip.map(|vip| (vip, service.port, service.protocol)), writer, now);
             self.pools.push(pool);
         }
+        self.agents = agents.settle();
         self.subjects = Subjects::new(succession.settle(&mut self.jitter, now));
         self.rest(now);
         self.ramps = Ramps::of(&self.pools);
@@ -133,7 +156,10 @@ impl Controller {
             }
         }
         let is_up = |(pool, member): Slot| self.subjects[self.pools[pool].members[member].subject].is_up();
-        was_up.into_iter().filter(|(slot, was_up)| is_up(*slot) != *was_up).map(|(slot, _)| slot).collect()
+        let is_retold = |slot: Slot| retold.binary_search_by_key(&slot, |(slot, _)| *slot).is_ok();
+        let changed = was_up.into_iter().filter(|(slot, was_up)| is_up(*slot) != *was_up && !is_retold(*slot));
+        let changed = changed.map(|(slot, _)| slot);
+        (changed.collect(), retold)
     }
 
     /// Deals every table that is not what it should be; says which services have too few healthy backends by that.

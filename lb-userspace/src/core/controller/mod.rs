@@ -1,6 +1,6 @@
 //! The controller: events and time in, commands out.
 //!
-//! It knows what is configured, how healthy each backend is, what the operator ordered and where each backend answers, and
+//! It knows what is configured, how healthy each backend is, what the operator ordered, what agents announce and where each backend answers, and
 //! turns every change of these into the commands that make the host follow. It does nothing itself: the whole of it can be
 //! driven in a test, tick by tick.
 //!
@@ -9,12 +9,14 @@
 //! - what is checked has at most one check in flight that counts, and one in flight or due, however many backends go by it;
 //! - [`Controller::deadline`] is when something is due next; a tick at that time does it, so it always moves on.
 
+mod agents;
 mod chronicle;
 mod configure;
 mod elected;
 mod elsewhere;
 mod footprint;
 mod image;
+mod obey;
 mod orders;
 mod pool;
 mod probing;
@@ -42,6 +44,7 @@ use super::order::Orders;
 use super::plan::Image;
 use super::view::BackendState;
 use super::writer::Statement;
+use agents::Agents;
 use chronicle::Chronicle;
 use elected::Elected;
 use footprint::Footprint;
@@ -91,6 +94,8 @@ pub struct Controller {
     index: BTreeMap<BackendKey, Slot>,
     /// What is checked.
     subjects: Subjects,
+    /// What announces what backends are to be.
+    agents: Agents,
     /// Backends on their way to their whole share.
     ramps: Ramps,
     /// What has become of backends.
@@ -134,6 +139,7 @@ impl Controller {
             pools: Vec::new(),
             index: BTreeMap::new(),
             subjects: Subjects::default(),
+            agents: Agents::default(),
             ramps: Ramps::default(),
             chronicle: Chronicle::default(),
             last_probe: 0,
@@ -164,6 +170,7 @@ impl Controller {
         match event {
             Event::Configure(config) => self.configure(*config, now),
             Event::ProbeEnded { id, outcome } => self.probe_ended(id, outcome, now),
+            Event::AgentAnswered { id, answer } => self.agent_answered(id, answer, now),
             Event::Neighbour { address, next_hop } => self.neighbour(address, next_hop),
             Event::Elected { group, role, holder } => self.take_in(group, Elected { role, holder }, now),
             Event::Stated { from, statements } => self.hear_of_writers(&from, &statements, now),
@@ -177,6 +184,7 @@ impl Controller {
             Event::Tick => {
                 let mut commands = self.tick(now);
                 commands.extend(self.fail_back(now));
+                commands.extend(self.ask_agents(now));
                 commands
             }
             Event::Stop => self.stop(),
@@ -186,7 +194,8 @@ impl Controller {
     /// When an [`Event::Tick`] is wanted; `None` if time alone changes nothing.
     #[must_use]
     pub fn deadline(&self) -> Option<Now> {
-        let times = [self.subjects.deadline(), self.ramps.deadline(), self.silence.deadline(), self.writers_due];
+        let Self { subjects, agents, ramps, silence, writers_due, .. } = self;
+        let times = [subjects.deadline(), agents.deadline(), ramps.deadline(), silence.deadline(), *writers_due];
         times.into_iter().flatten().min()
     }
 

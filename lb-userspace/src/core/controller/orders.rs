@@ -6,15 +6,13 @@
 //! What must hold: what is asked of backends in maintenance alone is not asked; once it is asked again, it has to pass once
 //! before anything goes there.
 
-use super::pool::{Deals, Member};
-use super::ramp::Ramp;
+use super::obey::Cause;
 use super::subject::Probing;
 use super::{Controller, Slot};
 use crate::core::command::{Command, Level};
 use crate::core::event::{BackendKey, DrainTarget, Now};
 use crate::core::health::Health;
 use crate::core::order::{Change, Order, Orders};
-use crate::core::view::BackendState;
 
 /// Why nothing was ordered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +64,6 @@ impl Controller {
         now: Now,
     ) -> Result<(Vec<Ordered>, Vec<Command>), OrderError> {
         let slots = self.find(target)?;
-        let maglev = self.config.as_ref().map_or(0, |config| config.tables.maglev);
         let (mut meant, mut changed) = (Vec::new(), Vec::new());
         for slot @ (i, j) in slots {
             let member = &mut self.pools[i].members[j];
@@ -78,49 +75,7 @@ impl Controller {
             }
         }
         self.rest(now);
-        let (mut logs, mut deals) = (Vec::new(), Deals::default());
-        for ((i, j), was) in changed {
-            let pool = &mut self.pools[i];
-            let (slow_start, member) = (pool.service.slow_start, &mut pool.members[j]);
-            match (was, member.state(&self.subjects)) {
-                (_, BackendState::Maint) => self.ramps.set((i, j), member, None),
-                // Nothing says of it that it comes up.
-                (BackendState::Maint, BackendState::Up | BackendState::Drain) => {
-                    self.ramps.set((i, j), member, Ramp::begin(slow_start, now));
-                }
-                _ => {}
-            }
-            let member = &mut pool.members[j];
-            let awaits = !self.subjects[member.subject].is_up();
-            self.chronicle.note(member, &self.subjects, || reason(change, awaits), now);
-            let before = pool.stands();
-            pool.deal(maglev, &self.subjects, &mut deals, now);
-            let member = &mut pool.members[j];
-            let state = member.state(&self.subjects);
-            if state != was {
-                member.since = now;
-            }
-            let member = &pool.members[j];
-            let says = match change {
-                // It was cut, or had nothing to begin with.
-                Change::Drain(true) if pool.sent(member, &self.subjects) == BackendState::Standby => {
-                    "is drained: another one is the writer".to_owned()
-                }
-                _ => done(change, member, state),
-            };
-            let message = format!("backend {} {says}; {}", pool.members[j].key, pool.strength());
-            logs.push(Command::Log { level: Level::Info, message });
-            let judged = pool.judged(before, &self.subjects);
-            if judged.is_none() && before.took_flows && !pool.takes_flows() {
-                let message = format!(
-                    "service {0} takes no new flows, as no healthy backend of it is free of orders: `pivot undrain {0}/NAME`, \
-                     `pivot ready {0}/NAME` or `pivot weight {0}/NAME reset` brings one back",
-                    pool.service.name
-                );
-                logs.push(Command::Log { level: Level::Warn, message });
-            }
-            logs.extend(judged);
-        }
+        let logs = self.obey(&changed, Cause::Ordered(change), now);
         let commands = self.publish().into_iter().chain(logs).collect();
         Ok((meant, commands))
     }
@@ -152,7 +107,7 @@ impl Controller {
     pub(super) fn rest(&mut self, now: Now) {
         for i in 0..self.subjects.count() {
             let subject = &self.subjects[i];
-            let in_maintenance = |(pool, member): &Slot| self.pools[*pool].members[*member].order.maintenance;
+            let in_maintenance = |(pool, member): &Slot| self.pools[*pool].members[*member].in_force().maintenance;
             match (subject.members.iter().all(in_maintenance), subject.probing) {
                 (true, Probing::Due(_) | Probing::InFlight { .. }) => self.subjects.plan(i, Probing::Resting),
                 (false, Probing::Resting) => {
@@ -199,39 +154,6 @@ impl Controller {
                 OrderError::UnknownService { service, backend, known }
             }
         }
-    }
-}
-
-/// An order as the reason of a transition; `awaits`: of a backend that is to pass a check first.
-fn reason(change: Change, awaits: bool) -> String {
-    let order = match change {
-        Change::Drain(true) => "drain",
-        Change::Drain(false) => "undrain",
-        Change::Maintenance(true) => "maintenance",
-        Change::Maintenance(false) if awaits => "ready; it is checked first",
-        Change::Maintenance(false) => "ready",
-        Change::Weight(_) => "weight",
-    };
-    format!("ordered: {order}")
-}
-
-/// What an order has made of a backend, in words.
-fn done(change: Change, member: &Member, state: BackendState) -> String {
-    let configured = member.weight;
-    match change {
-        Change::Drain(true) => "is drained: it keeps its flows and takes no new ones".to_owned(),
-        Change::Drain(false) => "is not drained any more".to_owned(),
-        Change::Maintenance(true) => {
-            "is in maintenance: its flows are cut, it takes no new ones and is not checked".to_owned()
-        }
-        Change::Maintenance(false) if state == BackendState::Down => {
-            "is not in maintenance any more: it takes flows once a check passes".to_owned()
-        }
-        Change::Maintenance(false) => "is not in maintenance any more".to_owned(),
-        Change::Weight(Some(_)) => {
-            format!("has weight {}, not {configured} as configured", member.order.weight(configured))
-        }
-        Change::Weight(None) => format!("has weight {configured} again, as configured"),
     }
 }
 

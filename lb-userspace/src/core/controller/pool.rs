@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::ramp::{Ramp, STEPS};
 use super::subject::Subjects;
 use super::writers::Single;
+use crate::core::agent::Announced;
 use crate::core::config::model::Service;
 use crate::core::event::{BackendKey, Now};
 use crate::core::maglev::{self, Entry};
@@ -39,6 +40,10 @@ pub(super) struct Member {
     /// Whether it is healthy is what is known of this.
     pub(super) subject: usize,
     pub(super) order: Order,
+    /// What announces what it is to be, if anything does.
+    pub(super) agent: Option<usize>,
+    /// What stands of that.
+    pub(super) announced: Announced,
     /// When its state last changed.
     pub(super) since: Now,
     /// The state that it was told to have last.
@@ -134,19 +139,29 @@ impl Dealt {
 }
 
 impl Member {
+    /// What it is to be, by its operator and its agent.
+    pub(super) fn in_force(&self) -> Order {
+        self.announced.and(self.order)
+    }
+
+    /// Whether it is up: its checks say so, and its agent does not say otherwise.
+    pub(super) fn is_up(&self, subjects: &Subjects) -> bool {
+        subjects[self.subject].is_up() && self.announced.down().is_none()
+    }
+
     /// Whether it could take flows, drained or not.
     pub(super) fn is_healthy(&self, subjects: &Subjects) -> bool {
-        !self.order.maintenance && subjects[self.subject].is_up()
+        !self.in_force().maintenance && self.is_up(subjects)
     }
 
     /// Its weight in parts of which each step of a slow start brings some: only the proportions matter.
     fn parts(&self) -> u16 {
-        self.order.weight(self.weight) * self.ramp.map_or(STEPS, Ramp::step)
+        self.in_force().weight(self.weight) * self.ramp.map_or(STEPS, Ramp::step)
     }
 
     /// Its weight as it is now.
     pub(super) fn weight_now(&self) -> u16 {
-        let weight = self.order.weight(self.weight);
+        let weight = self.in_force().weight(self.weight);
         self.ramp.map_or(weight, |ramp| ramp.of(weight))
     }
 
@@ -160,7 +175,7 @@ impl Member {
 
     /// What it is.
     pub(super) fn state(&self, subjects: &Subjects) -> BackendState {
-        match (subjects[self.subject].is_up(), self.order) {
+        match (self.is_up(subjects), self.in_force()) {
             (_, Order { maintenance: true, .. }) => BackendState::Maint,
             (false, _) => BackendState::Down,
             (true, Order { drained: true, .. }) => BackendState::Drain,

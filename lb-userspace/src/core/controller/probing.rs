@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::pool::{Deals, Pool};
+use super::pool::{Deals, Member, Pool};
 use super::ramp::Ramp;
 use super::subject::{Probing, Subject, Subjects};
 use super::{Controller, Slot};
@@ -52,6 +52,7 @@ impl Controller {
             let due = Now(now.0 + self.jitter.up_to(within));
             self.subjects.plan(subject, Probing::Due(due));
         }
+        self.ask_agents_anew(now);
         Vec::new()
     }
 
@@ -96,7 +97,7 @@ impl Controller {
     }
 
     /// Deals the tables of services again after backends of theirs, in order, went down or came up, and says so. Of those in
-    /// maintenance it is not told: they are as ordered.
+    /// maintenance, and those that are down as their agents say, it is not told: they are as ordered.
     pub(super) fn states_changed(&mut self, members: &[Slot], now: Now) -> Vec<Command> {
         let slots = self.config.as_ref().map_or(0, |config| config.tables.maglev);
         let (mut deals, mut logs) = (Deals::default(), Vec::new());
@@ -105,7 +106,8 @@ impl Controller {
             let pool = &mut self.pools[*place];
             let before = pool.stands();
             let members = of_pool.iter().map(|(_, member)| *member);
-            let members: Vec<usize> = members.filter(|member| !pool.members[*member].order.maintenance).collect();
+            let is_told = |member: &Member| !member.in_force().maintenance && member.announced.down().is_none();
+            let members: Vec<usize> = members.filter(|member| is_told(&pool.members[*member])).collect();
             for member in &members {
                 let slot = (*place, *member);
                 let member = &mut pool.members[*member];
@@ -149,7 +151,7 @@ fn changed(pool: &Pool, member: usize, subjects: &Subjects) -> Command {
             (Level::Warn, format!("backend {name} ({target}) is down: {reason}; {strength}"))
         }
         (_, false) => (Level::Warn, format!("backend {name} ({target}) is down; {strength}")),
-        (_, true) if member.order.drained => {
+        (_, true) if member.in_force().drained => {
             (Level::Info, format!("backend {name} ({target}) is healthy again, and drained; {strength}"))
         }
         (_, true) => (Level::Info, format!("backend {name} ({target}) is up; {strength}")),

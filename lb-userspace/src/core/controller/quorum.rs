@@ -2,13 +2,14 @@
 //!
 //! Of a service with one writer, that is the one that gets flows or does not; no other one ever does.
 //!
-//! What must hold: an order of the operator counts also then; nothing that is drained or in maintenance gets flows for want of
+//! What must hold: an order of the operator, or of an agent, counts also then; nothing that is drained or in maintenance gets flows for want of
 //! others.
 
 use super::pool::Pool;
 use super::subject::Subjects;
 use crate::core::command::{Command, Level};
 use crate::core::config::model::{BelowMin, Protocol};
+use crate::core::order::Order;
 
 /// How a service stood before something happened.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +41,8 @@ impl Pool {
             if !self.below {
                 member.in_use = fit;
             }
-            let kept = (is_writer || member.in_use && !is_other) && !member.order.drained && !member.order.maintenance;
+            let Order { drained, maintenance, .. } = member.in_force();
+            let kept = (is_writer || member.in_use && !is_other) && !drained && !maintenance;
             member.takes = match (self.below, self.service.below_min) {
                 (false, _) => fit,
                 (true, BelowMin::Reset) => false,

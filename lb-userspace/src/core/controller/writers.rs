@@ -291,18 +291,21 @@ fn candidates<'m>(members: &'m [Member], subjects: &Subjects) -> Vec<Candidate<'
 /// Whether a backend may be the writer.
 fn fit(member: &Member, subjects: &Subjects) -> Result<(), Cow<'static, str>> {
     match member.state(subjects) {
-        BackendState::Down => Err(match &subjects[member.subject].last_check {
-            Some((_, outcome)) => match &outcome.verdict {
+        BackendState::Down => Err(match (member.announced.down(), &subjects[member.subject].last_check) {
+            (Some(down), _) => format!("is down: its agent says: {down}").into(),
+            (None, Some((_, outcome))) => match &outcome.verdict {
                 Err(reason) => format!("is down: {reason}").into(),
                 Ok(_) => "is down".into(),
             },
-            None => "is down".into(),
+            (None, None) => "is down".into(),
         }),
         BackendState::Drain => Err("is drained".into()),
         BackendState::Maint => Err("is in maintenance".into()),
-        BackendState::Up | BackendState::Starting | BackendState::Standby => match member.order.weight(member.weight) {
-            0 => Err("has weight 0".into()),
-            _ => Ok(()),
-        },
+        BackendState::Up | BackendState::Starting | BackendState::Standby => {
+            match member.in_force().weight(member.weight) {
+                0 => Err("has weight 0".into()),
+                _ => Ok(()),
+            }
+        }
     }
 }

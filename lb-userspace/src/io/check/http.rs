@@ -22,17 +22,28 @@ pub(super) async fn run(
     stream: Box<dyn Stream>,
     talk: &mut Talk,
 ) -> Result<(), String> {
+    exchange(check, attempt, stream, talk, async |response, talk: &mut Talk| judge(check, response, talk).await).await
+}
+
+/// Asks, and has the answer taken in by `take` while the connection brings it.
+pub(super) async fn exchange<T>(
+    check: &HttpCheck,
+    attempt: &Attempt,
+    stream: Box<dyn Stream>,
+    talk: &mut Talk,
+    take: impl AsyncFnOnce(Response<Incoming>, &mut Talk) -> Result<T, String>,
+) -> Result<T, String> {
     let request = request(check, attempt)?;
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| in_words(&error, talk))?;
     talk.doing(format_args!("> {} {}", check.method, check.path), "the answer");
     let answered = async {
         let response = sender.send_request(request).await.map_err(|error| in_words(&error, talk))?;
-        judge(check, response, talk).await
+        take(response, talk).await
     };
     tokio::pin!(answered);
     tokio::select! {
-        verdict = &mut answered => verdict,
+        taken = &mut answered => taken,
         // What the connection has brought is still to be read; how it ended, its request says.
         _ = connection => answered.await,
     }
@@ -95,7 +106,8 @@ async fn read(mut body: Incoming, wanted: Option<&[u8]>, talk: &Talk) -> Result<
     Ok((read, true))
 }
 
-fn in_words(error: &hyper::Error, talk: &Talk) -> String {
+/// Why there is no answer, or not all of it.
+pub(super) fn in_words(error: &hyper::Error, talk: &Talk) -> String {
     let awaited = talk.awaited();
     if error.is_incomplete_message() || error.is_closed() {
         format!("the server closed the connection while {awaited} was waited for")

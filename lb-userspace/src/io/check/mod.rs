@@ -1,11 +1,13 @@
 //! Health checks: one bounded attempt, one outcome in words an operator knows, and what was said on the way.
 //!
 //! - [`talk`]: the verdict and the steps of an attempt. [`figures`]: how many, and how late. [`socket`]: connections of checks; [`tls`]: over TLS.
+//! - `agent`: what agents of backends say; no check, and asked as one.
 //! - `http`, `mysql`, `amqp`, `memcached`, `udp`, `command`: one type each; what they understand is in `core::check`.
 //!
 //! What must hold: an attempt ends within its timeout, whatever the other side does or does not do, keeps nothing open, and costs
 //! the service no more than its protocol asks for: no TIME_WAIT on either side, and a farewell where there is one.
 
+mod agent;
 mod amqp;
 mod command;
 mod figures;
@@ -37,8 +39,8 @@ use talk::Talk;
 const AT_ONCE: usize = 512;
 /// The same where descriptors are plenty: more than one of each backend there will not be.
 const MOST_AT_ONCE: usize = 8192;
-/// Descriptors that everything else may need: connections of the API, maps and programs, hooks.
-const OTHERS: u64 = 512;
+/// Descriptors that everything else may need: connections of the API and to agents, maps and programs, hooks.
+const OTHERS: u64 = 512 + agent::AT_ONCE as u64;
 /// Descriptors of an attempt: a socket, or the pipes of a command.
 const EACH: u64 = 3;
 /// Longest that a killed command may take to be gone.
@@ -55,6 +57,8 @@ pub struct Prober {
     places: Arc<Semaphore>,
     /// Places, free or not.
     at_once: usize,
+    /// The same for questions to agents.
+    agents: Arc<Semaphore>,
 }
 
 /// An attempt that is over.
@@ -76,6 +80,7 @@ impl Prober {
             figures: Arc::default(),
             places: Arc::new(Semaphore::new(AT_ONCE)),
             at_once: AT_ONCE,
+            agents: Arc::new(Semaphore::new(agent::AT_ONCE)),
         }
     }
 

@@ -7,8 +7,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
 use super::*;
+use crate::core::agent;
 use crate::core::check::MARK;
-use crate::core::config::model::{HttpCheck, MysqlCheck, Tls, UdpAnswer, UdpCheck};
+use crate::core::config::model::{Agent, HttpCheck, MysqlCheck, Tls, UdpAnswer, UdpCheck};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// More than any of these servers takes.
@@ -266,7 +267,7 @@ async fn a_place_is_waited_for_no_longer_than_the_timeout() {
 #[test]
 fn there_are_as_many_places_as_descriptors_allow() {
     let places = |descriptors| Prober::new("c1".into()).within(descriptors).places.available_permits();
-    assert_eq!([0, 1024, 20_000, 65_536, u64::MAX].map(places), [128, 170, 6496, 8192, 8192]);
+    assert_eq!([0, 1024, 20_000, 65_536, u64::MAX].map(places), [128, 128, 6410, 8192, 8192]);
 }
 
 #[tokio::test]
@@ -305,4 +306,96 @@ fn what_the_kernel_says_becomes_words_of_an_operator() {
     for (errno, words) in cases {
         assert_eq!(socket::in_words(&std::io::Error::from_raw_os_error(errno), SECOND), words);
     }
+}
+
+/// Asks an agent that answers so.
+async fn agent_says(answer: &'static [u8], timeout: Duration) -> Result<String, String> {
+    let (target, served) = server(b"", answer).await;
+    let question = agent::question(&Agent { timeout, path: "/agent".into(), ..Agent::at(target.port()) }, target);
+    let said = Prober::new("c2".into()).ask(&question).await;
+    let sent = String::from_utf8(served.await.unwrap()).unwrap();
+    assert!(sent.starts_with("GET /agent HTTP/1.1\r\nhost: 127.0.0.1:"), "{sent}");
+    said.map(|heard| heard.to_string())
+}
+
+#[tokio::test]
+async fn an_agent_is_asked_and_its_first_line_heard() {
+    for (answer, said) in [
+        (&b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\ndrain,up 50%"[..], "drain, up, 50%"),
+        (b"HTTP/1.0 200 OK\r\n\r\nmaint\nand more\n", "maint"),
+        (
+            b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ndow\r\n6\r\nn#sick\r\n0\r\n\r\n",
+            "down (sick)",
+        ),
+        // What comes after the line may be missing.
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nup\n", "up"),
+    ] {
+        assert_eq!(agent_says(answer, AMPLE).await, Ok(said.to_owned()), "{}", answer.escape_ascii());
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_answers_otherwise_says_nothing() {
+    for (answer, why) in [
+        (&b"HTTP/1.1 503 No\r\nContent-Length: 5\r\n\r\ndrain"[..], "HTTP 503, expected 2xx"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", "HTTP 302, expected 2xx"),
+        (b"HTTP/1.1 204 None\r\n\r\n", "its answer begins with an empty line"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", "it says \"<html>\", which is no word"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\ndra", "the server closed the connection while the body"),
+        (b"up ready\n", "the answer is no HTTP"),
+        (b"", "the server closed the connection while the answer"),
+    ] {
+        let said = agent_says(answer, AMPLE).await.unwrap_err();
+        assert!(said.starts_with(why), "{said}");
+    }
+}
+
+/// Whatever it sends, little of it is taken in, and it costs no more than its timeout.
+#[tokio::test]
+async fn an_endless_agent_is_cut_off() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = listener.local_addr().unwrap();
+    for (head, line, said) in [
+        ("HTTP/1.1 200 OK\r\n\r\n", "xxxxxxxx", Err("its answer has no line of at most 4096 bytes".to_owned())),
+        ("HTTP/1.1 200 OK\r\n\r\ndrain\n", "xxxxxxxx", Ok("drain".to_owned())),
+    ] {
+        let question = agent::question(&Agent { timeout: AMPLE, ..Agent::at(target.port()) }, target);
+        let prober = Prober::new("c2".into());
+        let endless = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut sent = [0; 4096];
+            let _ = stream.read(&mut sent).await;
+            stream.write_all(head.as_bytes()).await.unwrap();
+            while stream.write_all(line.as_bytes()).await.is_ok() {}
+        };
+        let (answer, ()) = tokio::join!(prober.ask(&question), endless);
+        assert_eq!(answer.map(|heard| heard.to_string()), said);
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_is_not_there_or_says_nothing_is_told_so() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let refused = socket.local_addr().unwrap();
+    let (mute, _listener) = silent().await;
+    let timeout = Duration::from_millis(200);
+    for (target, why) in
+        [(refused, "connection refused"), (mute, "timed out after 200 ms while waiting for the answer")]
+    {
+        let question = agent::question(&Agent { timeout, ..Agent::at(target.port()) }, target);
+        assert_eq!(Prober::new("c2".into()).ask(&question).await, Err(why.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn agents_and_checks_do_not_wait_for_each_other() {
+    let prober = Prober::new("c1".into()).within(OTHERS + 200 * EACH);
+    let _checks = prober.places.acquire_many(200).await.unwrap();
+    let (target, _served) = server(b"", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nup").await;
+    let question = |timeout| agent::question(&Agent { timeout, ..Agent::at(target.port()) }, target);
+    assert!(prober.ask(&question(AMPLE)).await.is_ok());
+    let _agents = prober.agents.acquire_many(256).await.unwrap();
+    let why = prober.ask(&question(Duration::from_millis(100))).await.unwrap_err();
+    assert_eq!(why, "cannot ask from this host: 256 agents are asked already");
 }

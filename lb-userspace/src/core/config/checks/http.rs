@@ -43,18 +43,23 @@ fn method(entry: Entry<'_>, report: &mut Report<'_>) -> Option<String> {
 }
 
 fn path(entry: Entry<'_>, report: &mut Report<'_>) -> Option<String> {
+    if entry.is("*") { Some("*".to_owned()) } else { rooted(entry, report) }
+}
+
+/// A path that begins with `/`, which may have a query.
+pub(in super::super) fn rooted(entry: Entry<'_>, report: &mut Report<'_>) -> Option<String> {
     let fits = |text: &str| {
-        text == "*"
-            || (text.starts_with('/')
-                && text.len() <= LONGEST
-                && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'))
+        text.starts_with('/')
+            && text.len() <= LONGEST
+            && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
     };
     let fault = |text: &str| (!fits(text)).then(|| format!("is {}, which is no path of a request", quote(text)));
     let help = "begin it with `/`, and write blanks and what is not ASCII as `%20`";
     plain(entry, fault, help, report).map(|at| at.value.to_owned())
 }
 
-fn host(entry: Entry<'_>, report: &mut Report<'_>) -> Option<String> {
+/// What a request says for `Host`.
+pub(in super::super) fn host(entry: Entry<'_>, report: &mut Report<'_>) -> Option<String> {
     let fits = |text: &str| {
         (1..=LONGEST).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"/#?@".contains(&byte))

@@ -1,5 +1,6 @@
 //! The checker as a whole: files in, configurations or errors out.
 
+mod agents;
 mod balance;
 mod checks;
 mod families;

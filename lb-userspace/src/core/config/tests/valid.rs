@@ -135,7 +135,7 @@ fn the_documented_files_are_valid() {
     let document = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md"));
     let blocks = document.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
     let (files, parts): (Vec<&str>, Vec<&str>) = blocks.partition(|block| block.contains("host = ["));
-    assert_eq!((files.len(), parts.len()), (4, 2));
+    assert_eq!((files.len(), parts.len()), (5, 2));
     assert_eq!(valid(files[0]).services.len(), 3);
     let both = valid(files[1]);
     assert_eq!(both.services[1].backends[1].address.to_string(), "fd00::12");

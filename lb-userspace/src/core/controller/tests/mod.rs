@@ -1,5 +1,6 @@
 //! The controller driven without a kernel: a small configuration, a clock turned by hand, checks answered by a function.
 
+mod agents;
 mod checks;
 mod chronicle;
 mod elections;
@@ -14,10 +15,12 @@ mod silence;
 mod slow_start;
 mod writers;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::{AdoptedBackend, Controller};
+use crate::core::agent::words::Heard;
 use crate::core::command::{Command, Level, Purpose};
 use crate::core::config::Config;
 use crate::core::config::model::{
@@ -49,6 +52,7 @@ fn service(name: &str, port: u16) -> Service {
         balance: Balance::Hash,
         idle_timeout: Duration::from_secs(86_400),
         affinity: None,
+        agent: None,
         on_down: OnDown::Reset,
         slow_start: Duration::ZERO,
         min_healthy: 1,
@@ -106,6 +110,8 @@ struct Rig {
     /// The last image.
     image: Image,
     logs: Vec<(Level, String)>,
+    /// What agents answer, by their addresses; others do not.
+    says: BTreeMap<IpAddr, Result<Heard, String>>,
 }
 
 impl Rig {
@@ -116,7 +122,13 @@ impl Rig {
 
     fn on(host: &str, adopted: Vec<AdoptedBackend>) -> Self {
         let controller = Controller::new(host.to_owned(), adopted, 1);
-        Self { controller, now: Now(Duration::from_secs(100)), image: Image::default(), logs: Vec::new() }
+        Self {
+            controller,
+            now: Now(Duration::from_secs(100)),
+            image: Image::default(),
+            logs: Vec::new(),
+            says: BTreeMap::new(),
+        }
     }
 
     /// Host `c1`, running [`config`].
@@ -152,9 +164,15 @@ impl Rig {
         let end = Now(self.now.0 + time);
         while let Some(deadline) = self.controller.deadline().filter(|deadline| *deadline <= end) {
             self.now = self.now.max(deadline);
-            for (backend, id) in probes(&self.handle(Event::Tick)) {
+            let commands = self.handle(Event::Tick);
+            for (backend, id) in probes(&commands) {
                 let outcome = answer(&backend);
                 self.handle(Event::ProbeEnded { id, outcome });
+            }
+            for (target, id) in asks(&commands) {
+                if let Some(answer) = self.says.get(&target.ip()).cloned() {
+                    self.handle(Event::AgentAnswered { id, answer });
+                }
             }
         }
         self.now = end;
@@ -192,6 +210,15 @@ fn probes(commands: &[Command]) -> Vec<(BackendKey, u64)> {
     commands.iter().filter_map(probe).collect()
 }
 
+/// The questions to agents among the commands.
+fn asks(commands: &[Command]) -> Vec<(SocketAddr, u64)> {
+    let ask = |command: &Command| match command {
+        Command::Ask { id, question } => Some((question.target, *id)),
+        _ => None,
+    };
+    commands.iter().filter_map(ask).collect()
+}
+
 /// The commands in short, logs and checks left out: what the order of is at stake.
 fn outline(commands: &[Command]) -> Vec<String> {
     let line = |command: &Command| {
@@ -210,7 +237,7 @@ fn outline(commands: &[Command]) -> Vec<String> {
             Command::Resolve { addressee, purpose: Purpose::Backend } => format!("resolve {addressee}"),
             Command::Resolve { addressee, purpose: Purpose::Controller } => format!("look for {addressee}"),
             Command::Forget { addressee } => format!("forget {addressee}"),
-            Command::Probe { .. } | Command::Log { .. } => return None,
+            Command::Probe { .. } | Command::Ask { .. } | Command::Log { .. } => return None,
         })
     };
     commands.iter().filter_map(line).collect()

@@ -17,7 +17,7 @@ use aya_ebpf::helpers::{
 };
 use aya_ebpf::programs::SkLookupContext;
 use lb_common::net::{ethernet, ipv4};
-use lb_common::path::family::{Family as _, V4, V6};
+use lb_common::path::family::{Family, V4, V6};
 use lb_common::path::parse;
 use lb_common::path::steer::{self, Target};
 use lb_common::path::tables::Tables;
@@ -58,37 +58,20 @@ pub(crate) fn learn(packet: &SkbPacket) -> bool {
 #[inline(always)]
 pub(crate) fn is_taken(packet: &SkbPacket) -> bool {
     let socket = match parse::frame(packet) {
-        Ok(frame) if frame.ethertype == ethernet::IPV4 => known4(packet, frame.l3),
-        Ok(frame) if frame.ethertype == ethernet::IPV6 => known6(packet, frame.l3),
+        Ok(frame) if frame.ethertype == ethernet::IPV4 => known::<V4>(packet, frame.l3),
+        Ok(frame) if frame.ethertype == ethernet::IPV6 => known::<V6>(packet, frame.l3),
         _ => None,
     };
     socket.is_some_and(|socket| socket.state() != TIME_WAIT)
 }
 
+/// The kernel's socket for the addresses and ports of a segment or datagram.
 #[inline(always)]
-fn known4(packet: &SkbPacket, l3: u32) -> Option<Socket> {
-    let message = parse::message(packet, &V4::read(packet, l3).ok()?).ok()?;
-    let ipv4 = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
-        saddr: message.ip.source.low_half(),
-        daddr: message.ip.destination.low_half(),
-        sport: message.source_port,
-        dport: message.key.l4 as u16,
-    };
-    let tuple = bpf_sock_tuple { __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 { ipv4 } };
-    find(packet, tuple, mem::size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1>())
-}
-
-#[inline(always)]
-fn known6(packet: &SkbPacket, l3: u32) -> Option<Socket> {
-    let message = parse::message(packet, &V6::read(packet, l3).ok()?).ok()?;
-    let ipv6 = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2 {
-        saddr: message.ip.source.words(),
-        daddr: message.ip.destination.words(),
-        sport: message.source_port,
-        dport: message.key.l4 as u16,
-    };
-    let tuple = bpf_sock_tuple { __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 { ipv6 } };
-    find(packet, tuple, mem::size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2>())
+fn known<F: Connection>(packet: &SkbPacket, l3: u32) -> Option<Socket> {
+    let message = parse::message(packet, &F::read(packet, l3).ok()?).ok()?;
+    let source = End { address: message.ip.source, port: message.source_port };
+    let destination = End { address: message.ip.destination, port: message.key.l4 as u16 };
+    find::<F>(packet, source, destination)
 }
 
 /// Tells of the backend of this host that a frame opens a connection to: nothing listens.
@@ -201,30 +184,66 @@ impl Drop for Socket {
 /// to the node address itself, which would be found instead.
 #[inline(always)]
 fn look_up(packet: &SkbPacket, target: &Target) -> Option<Socket> {
-    let (tuple, size) = match target.address.to_v4() {
-        Some(daddr) => {
-            let ipv4 = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 { saddr: 0, daddr, sport: 0, dport: target.port };
-            let tuple = bpf_sock_tuple { __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 { ipv4 } };
-            (tuple, mem::size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1>())
-        }
-        None => {
-            let ipv6 = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2 {
-                saddr: [0; 4],
-                daddr: target.address.words(),
-                sport: 0,
-                dport: target.port,
-            };
-            let tuple = bpf_sock_tuple { __bindgen_anon_1: bpf_sock_tuple__bindgen_ty_1 { ipv6 } };
-            (tuple, mem::size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2>())
-        }
-    };
-    find(packet, tuple, size)
+    let nobody = End { address: Address { high: 0, low: 0 }, port: 0 };
+    let bound = End { address: target.address, port: target.port };
+    match target.address.to_v4() {
+        Some(_) => find::<V4>(packet, nobody, bound),
+        None => find::<V6>(packet, nobody, bound),
+    }
 }
 
 #[inline(always)]
-fn find(packet: &SkbPacket, mut tuple: bpf_sock_tuple, size: usize) -> Option<Socket> {
+fn find<F: Connection>(packet: &SkbPacket, source: End, destination: End) -> Option<Socket> {
     let context = packet.context().skb.skb.cast();
-    // SAFETY: a valid context; the tuple is a live local of at least `size` bytes.
-    let socket = unsafe { bpf_skc_lookup_tcp(context, &raw mut tuple, size as u32, BPF_F_CURRENT_NETNS as u64, 0) };
+    let mut tuple = bpf_sock_tuple { __bindgen_anon_1: F::tuple(source, destination) };
+    let (flags, namespace) = (0, BPF_F_CURRENT_NETNS as u64);
+    // SAFETY: a valid context; the tuple is a live local of at least `TUPLE` bytes.
+    let socket = unsafe { bpf_skc_lookup_tcp(context, &raw mut tuple, F::TUPLE, namespace, flags) };
     if socket.is_null() { None } else { Some(Socket(socket)) }
+}
+
+/// An end of a connection: its address, and its port in network order.
+#[derive(Clone, Copy)]
+struct End {
+    address: Address,
+    port: u16,
+}
+
+/// What the kernel is asked for a connection with.
+trait Connection: Family {
+    /// Length of that in bytes, by which the kernel tells the families apart.
+    const TUPLE: u32;
+
+    /// The two ends in the kernel's form.
+    fn tuple(source: End, destination: End) -> bpf_sock_tuple__bindgen_ty_1;
+}
+
+impl Connection for V4 {
+    const TUPLE: u32 = mem::size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1>() as u32;
+
+    #[inline(always)]
+    fn tuple(source: End, destination: End) -> bpf_sock_tuple__bindgen_ty_1 {
+        let ipv4 = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_1 {
+            saddr: source.address.low_half(),
+            daddr: destination.address.low_half(),
+            sport: source.port,
+            dport: destination.port,
+        };
+        bpf_sock_tuple__bindgen_ty_1 { ipv4 }
+    }
+}
+
+impl Connection for V6 {
+    const TUPLE: u32 = mem::size_of::<bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2>() as u32;
+
+    #[inline(always)]
+    fn tuple(source: End, destination: End) -> bpf_sock_tuple__bindgen_ty_1 {
+        let ipv6 = bpf_sock_tuple__bindgen_ty_1__bindgen_ty_2 {
+            saddr: source.address.words(),
+            daddr: destination.address.words(),
+            sport: source.port,
+            dport: destination.port,
+        };
+        bpf_sock_tuple__bindgen_ty_1 { ipv6 }
+    }
 }

@@ -12,4 +12,5 @@ pub mod memory;
 pub mod occupancy;
 pub mod region;
 pub mod sizes;
+pub mod walk;
 pub mod writer;

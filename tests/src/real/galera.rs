@@ -13,7 +13,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use super::batch::Batch;
-use super::packages::GALERA;
+use super::replication;
 use super::service::{START, Service, await_printed, write};
 use crate::lab::{Lab, Node, Process, wait_until};
 
@@ -28,6 +28,9 @@ const OPERATION_SECONDS: &str = "20";
 
 /// What each server says once it has the cluster's state.
 const SYNCED: &str = "Synchronized with group, ready for connections";
+
+/// How soon the cluster goes on without a member that is not heard.
+const IMPATIENCE: &str = ";evs.keepalive_period=PT0.5S;evs.suspect_timeout=PT2S;evs.inactive_timeout=PT5S";
 
 /// What a client does: writes whom the server sees and where it arrived, and reads it back.
 const OPERATION: &str = "INSERT INTO operations (client, node)
@@ -156,9 +159,8 @@ fn prepare(directory: &Path, host: &Node, members: &[&Node]) -> Result<()> {
 }
 
 fn options(directory: &Path, host: &Node, members: &[&Node]) -> String {
-    let (directory, name, address) = (directory.display(), &host.name, host.address);
-    let members: Vec<String> = members.iter().map(|member| member.address.to_string()).collect();
-    let members = members.join(",");
+    let (directory, address) = (directory.display(), host.address);
+    let replication = replication::options(host, members, IMPATIENCE);
     format!(
         "[mariadbd]
 user = mysql
@@ -170,23 +172,11 @@ bind-address = {address}
 port = {PORT}
 # Without names there is no cache of hosts either, in which connections by health checks would count as errors.
 skip-name-resolve
-binlog-format = ROW
-default-storage-engine = InnoDB
-innodb-autoinc-lock-mode = 2
 innodb-flush-log-at-trx-commit = 0
 innodb-buffer-pool-size = 32M
 innodb-log-file-size = 8M
 performance-schema = OFF
-wsrep-on = ON
-wsrep-provider = {GALERA}
-wsrep-cluster-name = demo
-wsrep-cluster-address = gcomm://{members}
-wsrep-node-name = {name}
-wsrep-node-address = {address}
-wsrep-sst-method = rsync
-wsrep-provider-options = \"gmcast.listen_addr=tcp://{address}:4567;gcache.size=8M;evs.keepalive_period=PT0.5S;\
-evs.suspect_timeout=PT2S;evs.inactive_timeout=PT5S\"
-"
+{replication}"
     )
 }
 

@@ -3,7 +3,8 @@
 //! - [`packages`]: what has to be installed.
 //! - [`plane`]: the services on three controllers of a lab, a pivotd on each.
 //! - [`story`]: what is done to them, told on the way; [`figures`]: what it came to, and whether that is as promised.
-//! - [`service`]: what the story asks of a service; [`galera`], [`rabbitmq`] (of [`broker`]s), [`memcached`], [`nginx`].
+//! - [`service`]: what the story asks of a service; [`galera`] (by [`replication`]), [`rabbitmq`] (of [`broker`]s), [`memcached`],
+//!   [`nginx`].
 //! - [`batch`]: operations counted; [`python`]: clients written in Python; [`stayers`] of RabbitMQ and
 //!   [`writers`] of a database go on whatever happens, and keep a [`diary`].
 //!
@@ -21,6 +22,7 @@ pub mod packages;
 pub mod plane;
 mod python;
 pub mod rabbitmq;
+pub mod replication;
 pub mod service;
 pub mod stayers;
 pub mod story;

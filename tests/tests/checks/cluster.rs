@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pivot_tests::lab::{Lab, Node, wait_until};
-use pivot_tests::real::packages::GALERA;
+use pivot_tests::real::replication;
 use pivot_tests::real::service::START;
 
 use crate::mariadb::{self, Mariadb};
@@ -17,8 +17,7 @@ impl Cluster {
     /// one that the others got everything from.
     pub(crate) fn start(lab: &Lab, provider: &str) -> Self {
         let hosts: Vec<&Node> = lab.hosts().collect();
-        let addresses: Vec<String> = hosts.iter().map(|host| host.address.to_string()).collect();
-        let options = |host: &Node| options(host, &addresses.join(","), provider);
+        let options = |host: &Node| replication::options(host, &hosts, provider);
         let (first, joiners) = hosts.split_first().unwrap();
         let server = mariadb::start_on(lab, first, &options(first), &["--wsrep-new-cluster"]);
         let mut cluster = Self(BTreeMap::from([(first.name.clone(), server)]));
@@ -61,24 +60,6 @@ impl Cluster {
     fn await_size(&self, members: usize) {
         self.0.keys().for_each(|host| self.await_state(host, "wsrep_cluster_size", &members.to_string()));
     }
-}
-
-fn options(host: &Node, members: &str, provider: &str) -> String {
-    let (address, name) = (host.address, &host.name);
-    format!(
-        "binlog-format = ROW
-default-storage-engine = InnoDB
-innodb-autoinc-lock-mode = 2
-wsrep-on = ON
-wsrep-provider = {GALERA}
-wsrep-cluster-name = checks
-wsrep-cluster-address = gcomm://{members}
-wsrep-node-name = {name}
-wsrep-node-address = {address}
-wsrep-sst-method = rsync
-wsrep-provider-options = \"gmcast.listen_addr=tcp://{address}:4567;gcache.size=8M{provider}\"
-"
-    )
 }
 
 /// Longer than any of Galera's own timeouts.

@@ -1,7 +1,7 @@
 //! MariaDB as the only member of a Galera cluster.
 
 use lb_userspace::core::config::model::{CheckKind, MysqlCheck};
-use pivot_tests::real::packages::GALERA;
+use pivot_tests::real::replication;
 
 use crate::databases::logged_in;
 use crate::mariadb::{self, PASSWORD, PORT};
@@ -10,19 +10,8 @@ use crate::rig::{SERVER, await_verdict, lab, says};
 #[test]
 fn a_member_is_judged_by_its_state_in_the_cluster() {
     let lab = lab();
-    let address = lab.node(SERVER).address;
-    let options = format!(
-        "binlog-format = ROW
-default-storage-engine = InnoDB
-innodb-autoinc-lock-mode = 2
-wsrep-on = ON
-wsrep-provider = {GALERA}
-wsrep-cluster-name = checks
-wsrep-cluster-address = gcomm://{address}
-wsrep-node-address = {address}
-wsrep-provider-options = \"gmcast.listen_addr=tcp://{address}:4567;gcache.size=8M\"
-"
-    );
+    let host = lab.node(SERVER);
+    let options = replication::options(host, &[host], "");
     let server = mariadb::start(&lab, &options, &["--wsrep-new-cluster"]);
     let check = logged_in(PASSWORD);
     let kind = CheckKind::Mysql(check.clone());

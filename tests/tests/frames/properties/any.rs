@@ -7,7 +7,7 @@ use std::time::Duration;
 use lb_userspace::core::config::model::Protocol;
 use proptest::collection::vec;
 use proptest::option;
-use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 use proptest::sample::{Index, select, subsequence};
 use proptest::test_runner::{Config, RngSeed};
 
@@ -97,16 +97,20 @@ fn backend(name: &'static str) -> impl Strategy<Value = Backend> {
 }
 
 /// A frame, often one that a service would take.
-pub(crate) fn frame() -> impl Strategy<Value = Vec<u8>> {
+///
+/// In a box, as all that is made of many others: what a strategy makes is as large as all of its alternatives together, and an
+/// unoptimised build has it on the stack several times.
+pub(crate) fn frame() -> BoxedStrategy<Vec<u8>> {
     prop_oneof![
         8 => whole(),
         6 => (whole(), vec(mutation(), 1..4)).prop_map(|(frame, mutations)| mutations.into_iter().fold(frame, mutated)),
         1 => noise(),
     ]
+    .boxed()
 }
 
 /// A frame that this host sends: mostly ARP and advertisements, which are all that is looked at.
-pub(crate) fn sent() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn sent() -> BoxedStrategy<Vec<u8>> {
     let whole = || {
         prop_oneof![
             arp().prop_map(|arp| Frame::from(arp).bytes),
@@ -118,10 +122,11 @@ pub(crate) fn sent() -> impl Strategy<Value = Vec<u8>> {
         1 => (whole(), mutation()).prop_map(|(frame, mutation)| mutated(frame, mutation)),
         1 => frame(),
     ]
+    .boxed()
 }
 
 /// A valid packet of any kind.
-fn whole() -> impl Strategy<Value = Vec<u8>> {
+fn whole() -> BoxedStrategy<Vec<u8>> {
     prop_oneof![
         12 => (sent_by(message()), shape()).prop_map(|(segment, shape)| Frame::from(shaped(segment, &shape)).bytes),
         2 => (sent_by(error()), shape()).prop_map(|(segment, shape)| Frame::from(shaped(segment, &shape)).bytes),
@@ -129,6 +134,7 @@ fn whole() -> impl Strategy<Value = Vec<u8>> {
         2 => discovery().prop_map(|segment| Frame::from(segment).bytes),
         1 => arp().prop_map(|arp| Frame::from(arp).bytes),
     ]
+    .boxed()
 }
 
 /// A packet that the host of a backend hands back, mostly a SYN.

@@ -90,7 +90,7 @@ pub(super) enum DaemonCommand {
     Vips,
     /// List the services: address, backends that are up, traffic, flows that the flow table had no place for
     Services,
-    /// List the backends of all services: state, health, share, how they are reached, what their last checks found
+    /// List the backends of all services: state, health, share, how they are reached, what their last checks found, what their agents say
     Backends,
     /// List what has become of backends: when, from which state to which, and why; the newest last
     ///

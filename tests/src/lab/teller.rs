@@ -1,7 +1,6 @@
 //! An agent beside a backend: it answers HTTP requests for `/agent` with what a test has it say.
 //!
-//! What it says is in a file, which it reads at each request. The requests for it are counted by nobody: pivot shows when it heard the
-//! last answer.
+//! What it says is in a file, which it reads at each request.
 
 use std::fs;
 use std::net::SocketAddr;

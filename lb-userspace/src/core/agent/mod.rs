@@ -4,7 +4,7 @@
 //! In: answers ([`words`]), one after the other. Out: what stands of them, and the orders in force together with the operator's.
 //!
 //! What must hold: a word stands until the agent says another one of its kind; where the operator has said something as well, that
-//! goes.
+//! counts instead.
 
 pub mod words;
 

@@ -57,7 +57,7 @@ pub struct Down {
     reason: String,
 }
 
-/// Words for down. They mean the same, and are shown as they were said; HAProxy's manual and its source differ in the last two.
+/// Words for down. They mean the same, and are shown as they were said; `failed` is not HAProxy's, and what people write.
 const DOWN: [&str; 4] = ["down", "stopped", "failed", "fail"];
 
 impl Heard {

@@ -29,6 +29,9 @@ fn main() -> anyhow::Result<()> {
     // aya-build turns each line of its cargo into a warning of ours: only real ones are wanted.
     // SAFETY: as above.
     unsafe { std::env::set_var("CARGO_TERM_QUIET", "true") };
+    // Whatever cargo is configured for: compiled incrementally, the programs cost the verifier up to twice as much.
+    // SAFETY: as above.
+    unsafe { std::env::set_var("CARGO_INCREMENTAL", "0") };
     let package = aya_build::Package { name: "lb-ebpf", root_dir: "../lb-ebpf", ..Default::default() };
     aya_build::build_ebpf([package], aya_build::Toolchain::Custom(toolchain.name))
         .with_context(|| format!("building the BPF programs with the rustup toolchain `{}`", toolchain.name))

@@ -21,7 +21,7 @@ pub struct Account<'a> {
     pub user: &'a str,
     /// Its password.
     pub password: &'a str,
-    /// `database.table`, of the columns `client`, `number`, `node` and `at`.
+    /// `database.table`, of the columns `client`, `number`, `node`, `since` (when the connection was new) and `at`.
     pub table: &'a str,
 }
 

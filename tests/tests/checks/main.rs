@@ -14,4 +14,5 @@ mod mariadb;
 mod members;
 mod queues;
 mod rig;
+mod switch;
 mod web;

@@ -75,7 +75,8 @@ fn prepare(lab: &Lab, host: &Node, options: &str) -> PathBuf {
     );
     write(&root, "my.cnf", &text).unwrap();
     // Only hosts whose names are known are in the cache in which errors are counted.
-    let names: String = lab.hosts().map(|host| format!("{} {}\n", host.address, host.name)).collect();
+    let names: String =
+        lab.hosts().chain([lab.node("client")]).map(|host| format!("{} {}\n", host.address, host.name)).collect();
     write(&root, "hosts", &format!("127.0.0.1 localhost\n{names}")).unwrap();
     root
 }

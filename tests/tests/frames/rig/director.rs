@@ -83,6 +83,11 @@ impl Director {
         }
     }
 
+    /// How long a tick of the flow table is.
+    pub(crate) fn tick(&self) -> Duration {
+        self.time.clock().time(1)
+    }
+
     /// Each CPU may do this from now on.
     pub(crate) fn limits(&mut self, limits: Limits) {
         self.tampered(|memory| memory.control_record().limits.set(limits.pack()));

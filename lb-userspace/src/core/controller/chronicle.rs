@@ -1,12 +1,12 @@
 //! What has become of backends: the last transitions of their states, each with its reason in words.
 //!
-//! What must hold: of every backend, the last transition told leads to the state that it has; one of which none is told has not
+//! What must hold: of every backend, the last transition told leads to the state that it is shown in; one of which none is told has not
 //! changed since pivotd or the backend began, or so much has happened since that it is forgotten.
 
 use std::collections::VecDeque;
 
 use super::Controller;
-use super::pool::Member;
+use super::pool::Pool;
 use super::subject::Subjects;
 use crate::core::event::{BackendKey, Now};
 use crate::core::view::{BackendState, EventView};
@@ -34,9 +34,18 @@ pub(super) struct Chronicle {
 }
 
 impl Chronicle {
-    /// Remembers it if the state of a backend is another one than it was.
-    pub(super) fn note(&mut self, member: &mut Member, subjects: &Subjects, reason: impl FnOnce() -> String, now: Now) {
-        let to = member.state(subjects);
+    /// Remembers it if the state of a backend of this pool is another one than it was.
+    pub(super) fn note(
+        &mut self,
+        pool: &mut Pool,
+        member: usize,
+        subjects: &Subjects,
+        reason: impl FnOnce() -> String,
+        now: Now,
+    ) {
+        let (to, _) = pool.shown(&pool.members[member], subjects);
+        let member = &mut pool.members[member];
+        member.was = Some(member.state(subjects));
         let Some(from) = member.told.replace(to).filter(|from| *from != to) else { return };
         if self.transitions.len() == REMEMBERED {
             self.transitions.pop_front();
@@ -60,8 +69,11 @@ impl Controller {
 
     /// Remembers what a configuration has made of backends, as far as that is not told yet.
     pub(super) fn note_all(&mut self, now: Now) {
-        for member in self.pools.iter_mut().flat_map(|pool| &mut pool.members) {
-            self.chronicle.note(member, &self.subjects, || "the configuration was reloaded".to_owned(), now);
+        for pool in &mut self.pools {
+            for member in 0..pool.members.len() {
+                let reason = || "the configuration was reloaded".to_owned();
+                self.chronicle.note(pool, member, &self.subjects, reason, now);
+            }
         }
     }
 }

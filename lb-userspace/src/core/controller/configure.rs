@@ -115,6 +115,7 @@ impl Controller {
                     agent: None,
                     announced: Announced::default(),
                     since: now,
+                    was: None,
                     told: None,
                     ramp: None,
                     in_use: false,
@@ -134,7 +135,7 @@ impl Controller {
                 let (agent, announced) = asked
                     .map(|agent| agents.seat(agent, target, (i, j), &mut self.jitter, now))
                     .map_or_else(Default::default, |(agent, announced)| (Some(agent), announced));
-                if let Some(was) = member.told.filter(|_| member.announced != announced) {
+                if let Some(was) = member.was.filter(|_| member.announced != announced) {
                     retold.push(((i, j), was));
                 }
                 pool.members.push(Member { key, weight: backend.weight, subject, agent, announced, ..member });
@@ -150,9 +151,12 @@ impl Controller {
         self.rest(now);
         self.ramps = Ramps::of(&self.pools);
         // What a backend is at its beginning is no transition.
-        for member in self.pools.iter_mut().flat_map(|pool| &mut pool.members) {
-            if member.told.is_none() {
-                member.told = Some(member.state(&self.subjects));
+        for pool in &mut self.pools {
+            for member in 0..pool.members.len() {
+                let (shown, _) = pool.shown(&pool.members[member], &self.subjects);
+                let member = &mut pool.members[member];
+                member.was.get_or_insert(member.state(&self.subjects));
+                member.told.get_or_insert(shown);
             }
         }
         let is_up = |(pool, member): Slot| self.subjects[self.pools[pool].members[member].subject].is_up();

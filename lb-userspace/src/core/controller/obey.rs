@@ -41,7 +41,7 @@ impl Controller {
             }
             let member = &mut pool.members[j];
             let awaits = !self.subjects[member.subject].is_up();
-            self.chronicle.note(member, &self.subjects, || cause.reason(awaits), now);
+            self.chronicle.note(pool, j, &self.subjects, || cause.reason(awaits), now);
             let before = pool.stands();
             pool.deal(maglev, &self.subjects, &mut deals, now);
             let member = &mut pool.members[j];

@@ -46,7 +46,9 @@ pub(super) struct Member {
     pub(super) announced: Announced,
     /// When its state last changed.
     pub(super) since: Now,
-    /// The state that it was told to have last.
+    /// The state that it had when one was told last.
+    pub(super) was: Option<BackendState>,
+    /// The state that it was told to be shown in last.
     pub(super) told: Option<BackendState>,
     /// How far it has come to its share, if not all the way.
     pub(super) ramp: Option<Ramp>,

@@ -116,7 +116,7 @@ impl Controller {
                 let ramp = Ramp::begin(pool.service.slow_start, now).filter(|_| is_up);
                 self.ramps.set(slot, member, ramp);
                 let subject = &self.subjects[member.subject];
-                self.chronicle.note(member, &self.subjects, || why(subject), now);
+                self.chronicle.note(pool, slot.1, &self.subjects, || why(subject), now);
             }
             pool.deal(slots, &self.subjects, &mut deals, now);
             logs.extend(members.iter().map(|member| changed(pool, *member, &self.subjects)));

@@ -103,7 +103,9 @@ impl Controller {
                 let member = &mut pool.members[slot.1];
                 let ramp = member.ramp.and_then(|ramp| ramp.at(now));
                 self.ramps.set(*slot, member, ramp);
-                self.chronicle.note(member, &self.subjects, || "its slow start is over".to_owned(), now);
+                let reason = || "its slow start is over".to_owned();
+                self.chronicle.note(pool, slot.1, &self.subjects, reason, now);
+                let member = &mut pool.members[slot.1];
                 if ramp.is_none() && member.state(&self.subjects) == BackendState::Up {
                     member.since = now;
                     let message = format!("backend {} has come to its whole share of new flows", member.key);

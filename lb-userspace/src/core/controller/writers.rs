@@ -25,6 +25,8 @@ pub(super) struct Single {
     endpoint: Endpoint,
     /// What is to be told.
     told: Vec<Command>,
+    /// A change of the writer that is not in the chronicle yet: when, and what.
+    turned: Option<(Now, String)>,
 }
 
 /// Why a writer was not switched.
@@ -76,14 +78,14 @@ impl Pool {
         let (Balance::Single { failback }, Some(endpoint)) = (self.service.balance, endpoint) else { return };
         let mut writer = earlier.map_or_else(|| Writer::new(left, now), |single| single.writer);
         writer.configure(failback);
-        self.single = Some(Single { writer, endpoint, told: Vec::new() });
+        self.single = Some(Single { writer, endpoint, told: Vec::new(), turned: None });
     }
 
     /// Looks who is to be the writer.
     pub(super) fn judge_writer(&mut self, subjects: &Subjects, now: Now) {
         let Some(single) = &mut self.single else { return };
         let change = single.writer.judge(&candidates(&self.members, subjects), now);
-        self.turn(change.as_ref());
+        self.turn(change.as_ref(), now);
     }
 
     /// What a backend is sent.
@@ -137,14 +139,16 @@ impl Pool {
     }
 
     /// Has it told that there is another writer.
-    fn turn(&mut self, change: Option<&Change>) {
+    fn turn(&mut self, change: Option<&Change>, now: Now) {
         let Some(Change { from, to, epoch, why }) = change else { return };
         let name = |place: &SocketAddr| self.name_at(*place).map_or_else(|| place.to_string(), str::to_owned);
         let (to, level) = (name(to), if from.is_some() { Level::Warn } else { Level::Info });
         let from = from.as_ref().map(|from| format!("{} -> ", name(from))).unwrap_or_default();
+        let turned = format!("{to} is the writer (epoch {epoch}): {why}");
         let message = format!("writer of {}: {from}{to} (epoch {epoch}): {why}", self.service.name);
         if let Some(single) = &mut self.single {
             single.told.push(Command::Log { level, message });
+            single.turned = Some((now, turned));
         }
     }
 }
@@ -183,7 +187,7 @@ impl Controller {
             Err(Refusal::NotHolder) => Err(not_holder),
             Err(Refusal::Unfit(why)) => Err(SwitchError::Unfit { backend: backend.clone(), why }),
             Ok(change) => {
-                pool.turn(change.as_ref());
+                pool.turn(change.as_ref(), now);
                 self.deal_some(&[place], now);
                 Ok((change.is_some(), self.publish()))
             }
@@ -238,7 +242,7 @@ impl Controller {
             if single.writer.term() != before {
                 changed.push(i);
             }
-            pool.turn(change.as_ref());
+            pool.turn(change.as_ref(), now);
         }
         if changed.is_empty() {
             return Vec::new();
@@ -261,8 +265,16 @@ impl Controller {
 
     /// What is to be told of writers; remembers what this host states, and when time alone may change that.
     pub(super) fn tell_of_writers(&mut self) -> Vec<Command> {
-        let told = self.pools.iter_mut().filter_map(|pool| pool.single.as_mut());
-        let told = told.flat_map(|single| std::mem::take(&mut single.told)).collect();
+        let mut told = Vec::new();
+        for pool in &mut self.pools {
+            let Some(single) = &mut pool.single else { continue };
+            told.append(&mut single.told);
+            if let Some((at, turned)) = single.turned.take() {
+                for member in 0..pool.members.len() {
+                    self.chronicle.note(pool, member, &self.subjects, || turned.clone(), at);
+                }
+            }
+        }
         let singles = || self.pools.iter().filter_map(|pool| pool.single.as_ref());
         self.writers_due = singles().filter_map(|single| single.writer.deadline()).min();
         let statements: Vec<Statement> = singles().filter_map(Single::statement).collect();

@@ -1,9 +1,11 @@
 use std::time::Duration;
 
-use super::{Rig, config, passed, refused};
+use super::{Rig, config, key, passed, refused};
+use crate::core::config::model::Balance;
 use crate::core::controller::chronicle::REMEMBERED;
 use crate::core::event::{DrainTarget, ProbeOutcome};
 use crate::core::order::{Change, Weight};
+use crate::core::writer::Failback;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -89,4 +91,30 @@ fn no_more_are_remembered_than_there_is_room_for() {
     let events = rig.controller.events(None, usize::MAX, rig.now);
     assert_eq!(events.len(), REMEMBERED);
     assert_eq!(events.last().unwrap().number, 2 * (REMEMBERED as u64 + 10));
+}
+
+#[test]
+fn another_writer_is_told_of_both_that_are_shown_otherwise_by_it() {
+    let mut rig = Rig::new();
+    let mut single = config();
+    single.services[1].balance = Balance::Single { failback: Failback::Never };
+    rig.configure(single);
+    rig.run(LONG, |_| passed());
+    rig.run(LONG, |backend| if backend.backend == "c1" { refused() } else { passed() });
+    rig.run(LONG, |_| passed());
+    rig.switched("mysql/c1").unwrap();
+    rig.order(&DrainTarget::One(key("mysql/c1")), Change::Drain(true)).unwrap();
+    assert_eq!(
+        told(&rig, Some("mysql")),
+        [
+            "mysql/c1: Standby -> Up: c1 is the writer (epoch 1): it is the first of those that are fit",
+            "mysql/c1: Up -> Down: connection refused",
+            "mysql/c2: Standby -> Up: c2 is the writer (epoch 2): c1 is down: connection refused",
+            "mysql/c1: Down -> Standby: its checks pass",
+            "mysql/c1: Standby -> Up: c1 is the writer (epoch 3): its operator wants it",
+            "mysql/c2: Up -> Standby: c1 is the writer (epoch 3): its operator wants it",
+            "mysql/c1: Up -> Drain: ordered: drain",
+            "mysql/c2: Standby -> Up: c2 is the writer (epoch 4): c1 is drained",
+        ]
+    );
 }

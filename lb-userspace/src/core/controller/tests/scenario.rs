@@ -277,8 +277,11 @@ impl Trial {
             configured.len()
         );
         let controller = &self.rig.controller;
-        for member in controller.pools.iter().flat_map(|pool| &pool.members) {
-            prop_assert_eq!(member.told, Some(member.state(&controller.subjects)), "{} changed unheard", member.key);
+        for pool in &controller.pools {
+            for member in &pool.members {
+                let (shown, _) = pool.shown(member, &controller.subjects);
+                prop_assert_eq!(member.told, Some(shown), "{} changed unheard", member.key);
+            }
         }
         let members = controller.pools.iter().flat_map(|pool| &pool.members);
         let checked = members.filter(|member| !member.order.maintenance).map(|member| member.subject);

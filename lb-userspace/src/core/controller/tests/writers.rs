@@ -75,7 +75,7 @@ impl Rig {
         self.take_in(commands);
     }
 
-    fn switched(&mut self, backend: &str) -> Result<bool, SwitchError> {
+    pub(super) fn switched(&mut self, backend: &str) -> Result<bool, SwitchError> {
         let (changed, commands) = self.controller.switch(&key(backend), self.now)?;
         self.take_in(commands);
         Ok(changed)

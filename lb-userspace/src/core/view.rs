@@ -1,46 +1,26 @@
 //! What an operator is shown: snapshots of the controller, ready for JSON. The API serves them, the CLI prints them.
-//! [`agents`]: of agents of backends. [`checks`]: of health checks as a whole, and of those that somebody asked for. [`vips`]: of elections. [`hooks`]: of what is run for them.
+//!
+//! - [`services`], [`backends`] and their [`agents`].
+//! - [`checks`]: of health checks as a whole, and of those that somebody asked for.
+//! - [`vips`]: of elections. [`hooks`]: of what is run for them.
 
 pub mod agents;
+pub mod backends;
 pub mod checks;
 pub mod hooks;
+pub mod services;
 pub mod vips;
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::config::model::{Mode, Protocol};
 use super::election::Role;
 
 pub use agents::AgentView;
+pub use backends::{BackendState, BackendView};
 pub use checks::{CheckStepView, CheckView, CheckedView, ChecksView, LATE_MS, LateView};
-
-/// State of a backend as the operator sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BackendState {
-    /// Takes new flows.
-    Up,
-    /// The same, but came up a short while ago, and has not its whole share yet.
-    Starting,
-    /// Healthy, keeps its flows, takes no new ones.
-    Drain,
-    /// Failed its checks: its flows are reset.
-    Down,
-    /// In maintenance, as ordered: its flows are reset, and it is not checked.
-    Maint,
-    /// Healthy, but another one is the writer: any flows of it are reset.
-    Standby,
-}
-
-impl BackendState {
-    /// Whether it takes new flows.
-    #[must_use]
-    pub fn takes_flows(self) -> bool {
-        matches!(self, Self::Up | Self::Starting)
-    }
-}
+pub use services::{BelowView, ServiceView, WriterView};
 
 /// `pivot status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -196,138 +176,6 @@ pub struct VipView {
     pub why: Option<String>,
     /// Whether this host's operator holds it back: it does not become the holder.
     pub held_back: bool,
-}
-
-/// One service.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ServiceView {
-    /// Name.
-    pub name: String,
-    /// Name of its VIP.
-    pub vip: String,
-    /// Address of its VIP.
-    pub address: IpAddr,
-    /// Port on the VIP.
-    pub port: u16,
-    /// Protocol.
-    pub protocol: Protocol,
-    /// Mode.
-    pub mode: Mode,
-    /// Backends in the order of the configuration.
-    pub backends: Vec<BackendView>,
-    /// Which of them has all flows, if only one does.
-    pub writer: Option<WriterView>,
-    /// Whether it has fewer healthy backends than it needs.
-    pub below: Option<BelowView>,
-    /// Packets of this service balanced by this host.
-    pub packets: u64,
-    /// Their bytes, Ethernet header included.
-    pub bytes: u64,
-    /// Flows chosen a backend for (not found in the flow table).
-    pub new_flows: u64,
-    /// Flows that took the place of another in the flow table which still counted.
-    pub evicted: u64,
-    /// Flows that found no place there: both their sets were full of established ones.
-    pub crowded: u64,
-    /// Flows that were not put there as more came than `tables.new_flows` allows.
-    pub limited: u64,
-}
-
-/// The writer of a service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WriterView {
-    /// Its name; none if this host's configuration has no such backend.
-    pub backend: Option<String>,
-    /// Address it is bound to.
-    pub address: IpAddr,
-    /// Port it is bound to.
-    pub port: u16,
-    /// Counts the decisions of all hosts; 0: nobody has decided yet, and this is whom this host would begin with.
-    pub epoch: u64,
-    /// Seconds since this host has known of it.
-    pub since_s: u64,
-    /// Why it is that one.
-    pub why: String,
-    /// Whether an operator wanted it.
-    pub by_hand: bool,
-    /// Whether this host decides, as it holds the VIP.
-    pub decided_here: bool,
-}
-
-/// A service with too few healthy backends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BelowView {
-    /// How many there are, drained ones included.
-    pub healthy: usize,
-    /// How many there are to be.
-    pub min_healthy: u32,
-    /// What becomes of new flows: `reset`: refused; `keep`: they go to those backends that got them before, down or not.
-    pub below_min: String,
-}
-
-impl BackendView {
-    /// Weight that it has now.
-    #[must_use]
-    pub fn weight_in_force(&self) -> u16 {
-        self.weight_now.unwrap_or(self.weight)
-    }
-}
-
-/// One backend.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BackendView {
-    /// `service/backend`.
-    pub id: String,
-    /// Name within the service.
-    pub name: String,
-    /// Name of the service.
-    pub service: String,
-    /// Host it runs on.
-    pub host: String,
-    /// Address it is bound to.
-    pub address: IpAddr,
-    /// Port it is bound to.
-    pub port: u16,
-    /// Configured weight.
-    pub weight: u16,
-    /// Weight that it has now, ordered, announced or on its way up, if that is another one.
-    pub weight_now: Option<u16>,
-    /// What its operator ordered it to be, if anything: `maintenance, drained, weight 50%`.
-    pub ordered: Option<String>,
-    /// What its agent says, if it has one.
-    pub agent: Option<AgentView>,
-    /// State.
-    pub state: BackendState,
-    /// Epoch of the decision that made it the writer of its service, if it is that.
-    pub writer: Option<u64>,
-    /// Health counter: 0 ..= rise+fall-1.
-    pub health: u32,
-    /// Top of the health counter.
-    pub health_top: u32,
-    /// What the last check said ("ok in 0.3 ms: HTTP 200", "connection refused", "not checked yet").
-    pub last_check: String,
-    /// Type of its checks, as the configuration calls it.
-    pub check_type: Option<String>,
-    /// How long the last check took, in milliseconds.
-    pub check_ms: Option<f64>,
-    /// Seconds since it ended.
-    pub checked_s: Option<f64>,
-    /// Seconds until the next one; `None` if it is under way, or there is none.
-    pub next_check_s: Option<f64>,
-    /// Seconds since the state last changed.
-    pub since_s: u64,
-    /// MAC it is reached at; `None` if not resolved, or if it is this host.
-    pub mac: Option<String>,
-    /// Interface that leads there; `None` as for the MAC.
-    pub interface: Option<String>,
-    /// Whether it runs on this host.
-    pub local: bool,
-    /// Share of the service's new flows, 0.0..=1.0.
-    pub share: f64,
-    /// Packets sent to it by this host.
-    pub packets: u64,
-    /// Their bytes.
-    pub bytes: u64,
 }
 
 /// One verdict's count.

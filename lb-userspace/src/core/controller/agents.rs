@@ -43,6 +43,8 @@ pub(super) struct Agent {
     heard: Option<(Now, Heard)>,
     /// What was wrong with the last question, if anything.
     error: Option<String>,
+    /// Whether it was told that something of its answers is ignored.
+    ignored_told: bool,
     asking: Asking,
 }
 
@@ -69,7 +71,7 @@ pub(super) struct Agents {
 #[derive(Debug)]
 pub(super) struct Seating {
     before: HashMap<Identity, Agent>,
-    /// Of those, one for each question, at whatever pace.
+    /// Of those, one for each question, at whatever pace: the one that was heard last.
     asked: HashMap<Asked, Identity>,
     seated: Vec<Agent>,
     places: HashMap<Identity, usize>,
@@ -91,7 +93,9 @@ impl Agents {
 
     /// Begins to seat the backends of another configuration.
     pub(super) fn leave(&mut self) -> Seating {
-        let all = std::mem::take(self).all;
+        let mut all = std::mem::take(self).all;
+        // Of several that are asked the same, the one that was heard last is entered last.
+        all.sort_by_key(|agent| agent.heard.as_ref().map(|(at, _)| *at));
         let asked = all.iter().map(|agent| (asked(&agent.identity), agent.identity.clone())).collect();
         let before = all.into_iter().map(|agent| (agent.identity.clone(), agent)).collect();
         Seating { before, asked, seated: Vec::new(), places: HashMap::new() }
@@ -156,11 +160,18 @@ impl Seating {
             let soon = Now(now.0 + jitter.up_to((agent.interval / 10).min(ANEW)));
             let agent = before.get(identity).cloned().unwrap_or_else(|| {
                 let earlier = asked_before.get(&asked(identity)).and_then(|identity| before.get(identity));
-                let known = earlier.map(|agent| (agent.announced.clone(), agent.heard.clone(), agent.error.clone()));
-                let (announced, heard, error) = known.unwrap_or_default();
-                let question = Arc::new(question(agent, bound));
-                let (identity, members, asking) = (identity.clone(), Vec::new(), Asking::Due(soon));
-                Agent { identity, question, members, announced, heard, error, asking }
+                let fresh = Agent {
+                    identity: identity.clone(),
+                    question: Arc::new(question(agent, bound)),
+                    members: Vec::new(),
+                    announced: Announced::default(),
+                    heard: None,
+                    error: None,
+                    ignored_told: false,
+                    asking: Asking::Due(soon),
+                };
+                let Some(Agent { announced, heard, error, ignored_told, .. }) = earlier.cloned() else { return fresh };
+                Agent { announced, heard, error, ignored_told, ..fresh }
             });
             seated.push(Agent { members: Vec::new(), ..agent });
             seated.len() - 1
@@ -255,26 +266,31 @@ impl Controller {
         if it.error.take().is_some() {
             told(format!("{name} answers again: {heard}"));
         }
-        let ignored_before = it.heard.as_ref().is_some_and(|(_, heard)| heard.ignored.is_some());
-        if let Some(ignored) = heard.ignored.as_ref().filter(|_| !ignored_before) {
+        if let Some(ignored) = heard.ignored.as_ref().filter(|_| !it.ignored_told) {
             told(format!("{name} says {ignored}: that is ignored, as pivot does not limit connections of a backend"));
+            it.ignored_told = true;
         }
-        let announced = it.announced.after(&heard);
-        let said = heard.to_string();
+        let (announced, words) = (it.announced.after(&heard), heard.to_string());
         it.heard = Some((now, heard));
-        if announced == it.announced {
-            return logs;
-        }
         it.announced = announced.clone();
         let members = it.members.clone();
-        let mut changed = Vec::new();
+        let (mut changed, mut quietly) = (Vec::new(), true);
         for slot @ (i, j) in members {
             let member = &mut self.pools[i].members[j];
-            changed.push((slot, member.state(&self.subjects)));
-            member.announced = announced.clone();
+            let state = member.state(&self.subjects);
+            let before = std::mem::replace(&mut member.announced, announced.clone());
+            let alike = before.differs_in_weight_alone(&announced);
+            if !alike || before.weight() != announced.weight() {
+                changed.push((slot, state));
+                quietly &= alike && !before.is_weightless() && !announced.is_weightless();
+            }
+        }
+        // Why one is down may be put otherwise with each answer: that is nothing new.
+        if changed.is_empty() {
+            return logs;
         }
         self.rest(now);
-        logs.extend(self.obey(&changed, Cause::Said(&said), now));
+        logs.extend(self.obey(&changed, Cause::Said { words: &words, quietly }, now));
         self.publish().into_iter().chain(logs).collect()
     }
 }

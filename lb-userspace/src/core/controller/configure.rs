@@ -38,12 +38,13 @@ impl Controller {
         for told @ ((i, j), _) in retold {
             let announced = &self.pools[i].members[j].announced;
             let words = (!announced.is_nothing()).then(|| announced.to_string());
-            let cause = words.as_ref().map_or(Cause::Unasked, |words| Cause::Said(words));
+            let cause = words.as_ref().map_or(Cause::Unasked, |words| Cause::Said { words, quietly: false });
             changes.extend(self.obey(&[told], cause, now));
         }
-        self.note_all(now);
         let judged = self.deal_all(now);
         let tables = self.publish();
+        // Of a service that comes to have a writer, only now is it known who stands by, and why.
+        self.note_all(now);
         let mut commands = self.footprint.change(&footprint, tables);
         self.footprint = footprint;
         if first && unknown_host {
@@ -100,8 +101,7 @@ impl Controller {
                 let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
                 let target = SocketAddr::new(backend.address, backend.port);
                 let before = members.remove(&backend.name).filter(|before| before.target == target);
-                // The drain of one that has an agent may have been the agent's word, which is not remembered.
-                let drained = left(backend).is_some_and(|left| left.drained && service.agent.is_none());
+                let drained = left(backend).is_some_and(|left| left.drained);
                 let order = match &remembered {
                     Some(orders) => orders.get(&key).filter(|(at, _)| *at == target).map(|(_, order)| *order),
                     None => Some(Order { drained, ..Order::default() }),

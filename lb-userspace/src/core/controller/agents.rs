@@ -3,8 +3,9 @@
 //! One that several backends name is asked once, if all of the question is the same, the pace included. Agents are asked whatever
 //! state their backends are in: how else would one end its backend's maintenance. What they say is carried out as orders are.
 //!
-//! What must hold: every backend has at most one agent, and every agent has backends, all of which have its words; a question is in
-//! flight or due; one that is not answered, or not understood, changes nothing. Nothing that is done for each answer takes longer
+//! What must hold: every backend has at most one agent, and every agent has backends, all of which have its words once it has
+//! answered, and until then what they had before; a question is in flight or due; one that is not answered, or not understood, changes
+//! nothing. Nothing that is done for each answer takes longer
 //! the more agents there are, but for looking up one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -37,7 +38,7 @@ pub(super) struct Agent {
     question: Arc<Attempt>,
     /// The backends that go by it, in order.
     members: Vec<Slot>,
-    /// What stands of its words.
+    /// What stands of its words; nothing before it has answered.
     announced: Announced,
     /// Its last answer that was understood, and when.
     heard: Option<(Now, Heard)>,
@@ -123,9 +124,14 @@ impl Agents {
         }
     }
 
-    /// An agent, for people.
-    pub(super) fn view(&self, agent: usize, now: Now) -> AgentView {
-        let Agent { identity: (target, asked), announced, heard, error, asking, .. } = &self.all[agent];
+    /// What an agent has answered last, in words.
+    pub(super) fn says(&self, agent: usize) -> Option<String> {
+        self.all[agent].heard.as_ref().map(|(_, heard)| heard.to_string())
+    }
+
+    /// An agent, for people; `announced`: what stands for a backend of it.
+    pub(super) fn view(&self, agent: usize, announced: &Announced, now: Now) -> AgentView {
+        let Agent { identity: (target, asked), heard, error, asking, .. } = &self.all[agent];
         AgentView {
             url: format!("http://{target}{}", asked.path),
             in_force: (!announced.is_nothing()).then(|| announced.to_string()),
@@ -143,8 +149,8 @@ impl Agents {
 }
 
 impl Seating {
-    /// Has a backend go by this agent from now on; returns the agent's place and what stands of its words. One of which only the pace
-    /// is new goes on with what it has said, and is asked at once.
+    /// Has a backend go by this agent from now on; returns the agent's place, and what stands of its words if it has answered. One of
+    /// which only the pace is new goes on with what it has said, and is asked at once.
     pub(super) fn seat(
         &mut self,
         agent: &model::Agent,
@@ -152,7 +158,7 @@ impl Seating {
         slot: Slot,
         jitter: &mut Jitter,
         now: Now,
-    ) -> (usize, Announced) {
+    ) -> (usize, Option<Announced>) {
         let target = agent.target(bound);
         let identity = (target, model::Agent { address: None, ..agent.clone() });
         let Self { before, asked: asked_before, seated, places } = self;
@@ -178,7 +184,7 @@ impl Seating {
         });
         let agent = &mut seated[place];
         agent.members.push(slot);
-        (place, agent.announced.clone())
+        (place, agent.heard.as_ref().map(|_| agent.announced.clone()))
     }
 
     /// The agents from now on, in their places.
@@ -254,7 +260,7 @@ impl Controller {
         let heard = match answer {
             Ok(heard) => heard,
             Err(why) => {
-                let stands = &it.announced;
+                let stands = &self.pools[pool].members[member].announced;
                 let line = format!("{name}: {why}; what it said before stands: {stands}");
                 // Told when it begins, not whenever it is put otherwise: what an agent says is of any kind.
                 let begins = it.error.replace(why).is_none();

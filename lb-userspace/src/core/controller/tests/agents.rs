@@ -318,9 +318,13 @@ fn the_last_one_is_missed() {
     ["c1", "c2", "c3"].iter().for_each(|host| rig.say(host, "drain"));
     rig.run(INTERVAL * 2, |_| passed());
     assert!(rig.service("keystone").table.is_empty());
-    assert!(
-        rig.logged(Level::Warn, "service keystone takes no new flows, as its backends are down, or kept from them")
-    );
+    let line = "service keystone takes no new flows, as its backends are down, or kept from them";
+    assert!(rig.logged(Level::Warn, line));
+    // An order that takes the last one is not all that is to be undone.
+    rig.said("c3", "ready");
+    let logs = rig.logs.len();
+    rig.order(&one("keystone/c3"), Change::Drain(true)).unwrap();
+    assert!(rig.logs[logs..].iter().any(|(_, told)| told.starts_with(line)), "{:?}", &rig.logs[logs..]);
 }
 
 #[test]
@@ -403,7 +407,68 @@ fn an_agent_that_several_services_name_is_asked_once() {
     // One that asks for something else is another one.
     shared.services[1].agent = Some(Agent { path: "/mysql".into(), ..Agent::at(9999) });
     rig.configure(shared);
+    rig.said("c1", "up");
+    assert_eq!([rig.state("keystone/c2"), rig.state("mysql/c2")], [BackendState::Drain, BackendState::Drain]);
+    rig.said("c2", "up");
     assert_eq!([rig.state("keystone/c2"), rig.state("mysql/c2")], [BackendState::Drain, BackendState::Up]);
+}
+
+/// A drain does not end for the moment that it takes another path to answer; what that one says then counts alone.
+#[test]
+fn what_stands_is_kept_until_another_agent_answers() {
+    let mut rig = Rig::watched();
+    rig.said("c2", "drain 50%");
+    let mut elsewhere = watched();
+    elsewhere.services[0].agent = Some(Agent { interval: INTERVAL, path: "/new".into(), ..Agent::at(9999) });
+    let events = rig.controller.events(None, 100, rig.now).len();
+    assert_eq!(outline(&rig.configure(elsewhere.clone())), Vec::<String>::new());
+    rig.fail("c2", "HTTP 404, expected 2xx");
+    assert_eq!(outline(&rig.configure(elsewhere)), Vec::<String>::new());
+    let shown = rig.agent("keystone/c2");
+    assert_eq!((shown.in_force.as_deref(), shown.says), (Some("drain, 50%"), None));
+    assert!(rig.logged(Level::Warn, "HTTP 404, expected 2xx; what it said before stands: drain, 50%"));
+    assert_eq!(rig.controller.events(None, 100, rig.now).len(), events);
+    rig.said("c2", "up");
+    assert_eq!((rig.state("keystone/c2"), rig.view("keystone/c2").weight_now), (BackendState::Up, None));
+    assert_eq!(rig.last_reason(), "its agent says: up");
+}
+
+/// One that others go by is known.
+#[test]
+fn who_comes_to_an_agent_that_has_answered_goes_by_that_at_once() {
+    let mut config = watched();
+    let rarely = Agent { interval: Duration::from_secs(3600), path: "/mysql".into(), ..Agent::at(9999) };
+    config.services[1].agent = Some(rarely);
+    let mut rig = Rig::new();
+    rig.say("c2", "drain");
+    rig.configure(config.clone());
+    rig.run(LONG, |_| passed());
+    rig.said("c2", "ready");
+    assert_eq!([rig.state("keystone/c2"), rig.state("mysql/c2")], [BackendState::Up, BackendState::Drain]);
+    config.services[1].agent = config.services[0].agent.clone();
+    rig.configure(config);
+    assert_eq!(rig.state("mysql/c2"), BackendState::Up);
+    assert_eq!(rig.last_reason(), "its agent says: ready");
+}
+
+/// Checks that a reload changes at the same time have the last word, if that is what it comes to.
+#[test]
+fn words_that_end_when_a_check_fails_are_not_the_reason() {
+    let mut rig = Rig::watched();
+    rig.said("c2", "drain");
+    // The other service's check of the same backends has found what is wrong.
+    let mut both = watched();
+    both.services[1].backends = both.services[0].backends.clone();
+    both.services[1].check.interval = Duration::from_secs(1);
+    rig.configure(both.clone());
+    rig.run(LONG, |backend| if backend.to_string() == "mysql/c2" { refused() } else { passed() });
+    assert_eq!([rig.state("keystone/c2"), rig.state("mysql/c2")], [BackendState::Drain, BackendState::Down]);
+    both.services[0].agent = None;
+    both.services[0].check = both.services[1].check.clone();
+    rig.configure(both);
+    assert_eq!(rig.state("keystone/c2"), BackendState::Down);
+    assert_eq!(rig.last_reason(), "connection refused");
+    assert!(rig.logged(Level::Warn, "backend keystone/c2 is down (connection refused)"), "{:?}", rig.logs);
 }
 
 #[test]

@@ -28,8 +28,8 @@ pub struct Warning {
     pub text: String,
 }
 
-/// Everything to warn of in a status. Empty: the host is healthy. A backend that is drained or in maintenance is as ordered, and
-/// no warning.
+/// Everything to warn of in a status. Empty: the host is healthy. A backend that is drained or in maintenance is as ordered, or as
+/// its agent says, and no warning unless that agent is silent.
 pub fn warnings(status: &Status) -> Vec<Warning> {
     let mut all: Vec<Warning> = attachment(status).into_iter().chain(of_services(&status.services)).collect();
     all.extend(apart(status));
@@ -136,12 +136,19 @@ fn weakened(service: &ServiceView) -> Vec<Warning> {
         };
         warning(format!("{} down for {since}{why}", backend.id))
     };
+    let silent = |backend: &BackendView| {
+        let agent = backend.agent.as_ref()?;
+        let (stands, error, url) = (agent.in_force.as_ref()?, agent.error.as_ref()?, &agent.url);
+        let id = &backend.id;
+        Some(warning(format!("{id}: its agent ({url}) fails, so what it said stands ({stands}): {error}")))
+    };
     let unresolved = |backend: &BackendView| {
         let (id, address) = (&backend.id, backend.address);
         warning(format!("{id}: the MAC of {address} is not resolved, so nothing can be sent to it"))
     };
     let mut found = Vec::new();
     found.extend(service.backends.iter().filter(|backend| backend.state == BackendState::Down).map(down));
+    found.extend(service.backends.iter().filter_map(silent));
     found.extend(service.backends.iter().filter(|backend| is_unresolved(backend)).map(unresolved));
     found
 }
@@ -203,6 +210,24 @@ mod tests {
             serde_json::json!({ "url": "http://10.0.0.12:9999/", "in_force": "drain, stopped", "down": "stopped" });
         backend.agent = Some(serde_json::from_value(agent).unwrap());
         assert_eq!(texts(&status), ["keystone/c2 down for 3 d 4 h: its agent says: stopped"]);
+    }
+
+    /// It drained its backend, and was stopped: nobody ends that.
+    #[test]
+    fn an_agent_that_is_silent_while_its_words_stand_is_warned_of() {
+        let mut status = well();
+        let said = |in_force: Option<&str>, error: Option<&str>| {
+            let agent = serde_json::json!({ "url": "http://10.0.0.12:9999/", "in_force": in_force, "error": error });
+            Some(serde_json::from_value(agent).unwrap())
+        };
+        for (in_force, error) in [(Some("drain"), None), (None, Some("connection refused"))] {
+            status.services[0].backends[1].agent = said(in_force, error);
+            assert!(warnings(&status).is_empty(), "{in_force:?} {error:?}");
+        }
+        status.services[0].backends[1].agent = said(Some("drain, 50%"), Some("connection refused"));
+        let expected = "keystone/c2: its agent (http://10.0.0.12:9999/) fails, so what it said stands (drain, 50%): \
+                        connection refused";
+        assert_eq!(texts(&status), [expected]);
     }
 
     #[test]

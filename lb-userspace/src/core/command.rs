@@ -115,6 +115,8 @@ pub enum Purpose {
 /// Severity of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
+    /// Happens all the time.
+    Debug,
     /// As expected.
     Info,
     /// Degraded, or will be.

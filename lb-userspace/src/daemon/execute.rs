@@ -178,6 +178,7 @@ impl Executor {
                 });
             }
             Command::Log { level, message } => match level {
+                Level::Debug => tracing::debug!("{message}"),
                 Level::Info => tracing::info!("{message}"),
                 Level::Warn => tracing::warn!("{message}"),
                 Level::Error => tracing::error!("{message}"),

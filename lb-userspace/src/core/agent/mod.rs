@@ -54,6 +54,18 @@ impl Announced {
         }
     }
 
+    /// Whether the same becomes of a backend by both, but for its weight: why it is down is only shown.
+    #[must_use]
+    pub fn differs_in_weight_alone(&self, other: &Self) -> bool {
+        (self.admin, self.down.is_some()) == (other.admin, other.down.is_some())
+    }
+
+    /// Whether it has no share left, whatever weight is configured.
+    #[must_use]
+    pub fn is_weightless(&self) -> bool {
+        self.weight.is_some_and(|weight| weight.of(1) == 0)
+    }
+
     /// Why the backend is down, if the agent says so.
     #[must_use]
     pub fn down(&self) -> Option<&Down> {
@@ -127,6 +139,21 @@ mod tests {
             assert_eq!(said(answers).to_string(), stands, "{answers:?}");
             assert_eq!(said(answers).is_nothing(), stands == "nothing");
         }
+    }
+
+    #[test]
+    fn reasons_make_no_difference_and_weights_one_of_their_own() {
+        for (one, other, alike) in [
+            ("down # load 12.31", "down # load 12.29", true),
+            ("down", "stopped 50%", true),
+            ("50%", "up", true),
+            ("drain", "up", false),
+            ("maint", "drain", false),
+            ("down", "up", false),
+        ] {
+            assert_eq!(said(&[one]).differs_in_weight_alone(&said(&[other])), alike, "{one} and {other}");
+        }
+        assert!(said(&["0%"]).is_weightless() && !said(&["1%"]).is_weightless() && !said(&["up"]).is_weightless());
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //! One that several backends name is asked once, if all of the question is the same, the pace included. Agents are asked whatever
 //! state their backends are in: how else would one end its backend's maintenance. What they say is carried out as orders are.
 //!
-//! What must hold: every backend has at most one agent, and every agent has backends, all of which have its words; a question is in
-//! flight or due; one that is not answered, or not understood, changes nothing. Nothing that is done for each answer takes longer
+//! What must hold: every backend has at most one agent, and every agent has backends, all of which have its words once it has
+//! answered, and until then what they had before; a question is in flight or due; one that is not answered, or not understood, changes
+//! nothing. Nothing that is done for each answer takes longer
 //! the more agents there are, but for looking up one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -37,12 +38,14 @@ pub(super) struct Agent {
     question: Arc<Attempt>,
     /// The backends that go by it, in order.
     members: Vec<Slot>,
-    /// What stands of its words.
+    /// What stands of its words; nothing before it has answered.
     announced: Announced,
     /// Its last answer that was understood, and when.
     heard: Option<(Now, Heard)>,
     /// What was wrong with the last question, if anything.
     error: Option<String>,
+    /// Whether it was told that something of its answers is ignored.
+    ignored_told: bool,
     asking: Asking,
 }
 
@@ -69,7 +72,7 @@ pub(super) struct Agents {
 #[derive(Debug)]
 pub(super) struct Seating {
     before: HashMap<Identity, Agent>,
-    /// Of those, one for each question, at whatever pace.
+    /// Of those, one for each question, at whatever pace: the one that was heard last.
     asked: HashMap<Asked, Identity>,
     seated: Vec<Agent>,
     places: HashMap<Identity, usize>,
@@ -91,7 +94,9 @@ impl Agents {
 
     /// Begins to seat the backends of another configuration.
     pub(super) fn leave(&mut self) -> Seating {
-        let all = std::mem::take(self).all;
+        let mut all = std::mem::take(self).all;
+        // Of several that are asked the same, the one that was heard last is entered last.
+        all.sort_by_key(|agent| agent.heard.as_ref().map(|(at, _)| *at));
         let asked = all.iter().map(|agent| (asked(&agent.identity), agent.identity.clone())).collect();
         let before = all.into_iter().map(|agent| (agent.identity.clone(), agent)).collect();
         Seating { before, asked, seated: Vec::new(), places: HashMap::new() }
@@ -119,9 +124,14 @@ impl Agents {
         }
     }
 
-    /// An agent, for people.
-    pub(super) fn view(&self, agent: usize, now: Now) -> AgentView {
-        let Agent { identity: (target, asked), announced, heard, error, asking, .. } = &self.all[agent];
+    /// What an agent has answered last, in words.
+    pub(super) fn says(&self, agent: usize) -> Option<String> {
+        self.all[agent].heard.as_ref().map(|(_, heard)| heard.to_string())
+    }
+
+    /// An agent, for people; `announced`: what stands for a backend of it.
+    pub(super) fn view(&self, agent: usize, announced: &Announced, now: Now) -> AgentView {
+        let Agent { identity: (target, asked), heard, error, asking, .. } = &self.all[agent];
         AgentView {
             url: format!("http://{target}{}", asked.path),
             in_force: (!announced.is_nothing()).then(|| announced.to_string()),
@@ -139,8 +149,8 @@ impl Agents {
 }
 
 impl Seating {
-    /// Has a backend go by this agent from now on; returns the agent's place and what stands of its words. One of which only the pace
-    /// is new goes on with what it has said, and is asked at once.
+    /// Has a backend go by this agent from now on; returns the agent's place, and what stands of its words if it has answered. One of
+    /// which only the pace is new goes on with what it has said, and is asked at once.
     pub(super) fn seat(
         &mut self,
         agent: &model::Agent,
@@ -148,7 +158,7 @@ impl Seating {
         slot: Slot,
         jitter: &mut Jitter,
         now: Now,
-    ) -> (usize, Announced) {
+    ) -> (usize, Option<Announced>) {
         let target = agent.target(bound);
         let identity = (target, model::Agent { address: None, ..agent.clone() });
         let Self { before, asked: asked_before, seated, places } = self;
@@ -156,18 +166,25 @@ impl Seating {
             let soon = Now(now.0 + jitter.up_to((agent.interval / 10).min(ANEW)));
             let agent = before.get(identity).cloned().unwrap_or_else(|| {
                 let earlier = asked_before.get(&asked(identity)).and_then(|identity| before.get(identity));
-                let known = earlier.map(|agent| (agent.announced.clone(), agent.heard.clone(), agent.error.clone()));
-                let (announced, heard, error) = known.unwrap_or_default();
-                let question = Arc::new(question(agent, bound));
-                let (identity, members, asking) = (identity.clone(), Vec::new(), Asking::Due(soon));
-                Agent { identity, question, members, announced, heard, error, asking }
+                let fresh = Agent {
+                    identity: identity.clone(),
+                    question: Arc::new(question(agent, bound)),
+                    members: Vec::new(),
+                    announced: Announced::default(),
+                    heard: None,
+                    error: None,
+                    ignored_told: false,
+                    asking: Asking::Due(soon),
+                };
+                let Some(Agent { announced, heard, error, ignored_told, .. }) = earlier.cloned() else { return fresh };
+                Agent { announced, heard, error, ignored_told, ..fresh }
             });
             seated.push(Agent { members: Vec::new(), ..agent });
             seated.len() - 1
         });
         let agent = &mut seated[place];
         agent.members.push(slot);
-        (place, agent.announced.clone())
+        (place, agent.heard.as_ref().map(|_| agent.announced.clone()))
     }
 
     /// The agents from now on, in their places.
@@ -243,7 +260,7 @@ impl Controller {
         let heard = match answer {
             Ok(heard) => heard,
             Err(why) => {
-                let stands = &it.announced;
+                let stands = &self.pools[pool].members[member].announced;
                 let line = format!("{name}: {why}; what it said before stands: {stands}");
                 // Told when it begins, not whenever it is put otherwise: what an agent says is of any kind.
                 let begins = it.error.replace(why).is_none();
@@ -255,26 +272,31 @@ impl Controller {
         if it.error.take().is_some() {
             told(format!("{name} answers again: {heard}"));
         }
-        let ignored_before = it.heard.as_ref().is_some_and(|(_, heard)| heard.ignored.is_some());
-        if let Some(ignored) = heard.ignored.as_ref().filter(|_| !ignored_before) {
+        if let Some(ignored) = heard.ignored.as_ref().filter(|_| !it.ignored_told) {
             told(format!("{name} says {ignored}: that is ignored, as pivot does not limit connections of a backend"));
+            it.ignored_told = true;
         }
-        let announced = it.announced.after(&heard);
-        let said = heard.to_string();
+        let (announced, words) = (it.announced.after(&heard), heard.to_string());
         it.heard = Some((now, heard));
-        if announced == it.announced {
-            return logs;
-        }
         it.announced = announced.clone();
         let members = it.members.clone();
-        let mut changed = Vec::new();
+        let (mut changed, mut quietly) = (Vec::new(), true);
         for slot @ (i, j) in members {
             let member = &mut self.pools[i].members[j];
-            changed.push((slot, member.state(&self.subjects)));
-            member.announced = announced.clone();
+            let state = member.state(&self.subjects);
+            let before = std::mem::replace(&mut member.announced, announced.clone());
+            let alike = before.differs_in_weight_alone(&announced);
+            if !alike || before.weight() != announced.weight() {
+                changed.push((slot, state));
+                quietly &= alike && !before.is_weightless() && !announced.is_weightless();
+            }
+        }
+        // Why one is down may be put otherwise with each answer: that is nothing new.
+        if changed.is_empty() {
+            return logs;
         }
         self.rest(now);
-        logs.extend(self.obey(&changed, Cause::Said(&said), now));
+        logs.extend(self.obey(&changed, Cause::Said { words: &words, quietly }, now));
         self.publish().into_iter().chain(logs).collect()
     }
 }

@@ -11,6 +11,7 @@ use super::agents::Agents;
 use super::footprint::Footprint;
 use super::obey::Cause;
 use super::pool::{Deals, Member, Pool};
+use super::probing::why;
 use super::ramp::Ramps;
 use super::silence::Silence;
 use super::subject::{Identity, Subjects};
@@ -35,15 +36,16 @@ impl Controller {
         let first = self.config.replace(config).is_none();
         self.hold_writers(now);
         let mut changes = self.states_changed(&changed, now);
-        for told @ ((i, j), _) in retold {
-            let announced = &self.pools[i].members[j].announced;
-            let words = (!announced.is_nothing()).then(|| announced.to_string());
-            let cause = words.as_ref().map_or(Cause::Unasked, |words| Cause::Said(words));
+        for told @ (slot, was) in retold {
+            let (found, words) = (self.found_down(slot, was), self.words(slot));
+            let said = || words.as_ref().map_or(Cause::Unasked, |words| Cause::Said { words, quietly: false });
+            let cause = found.as_ref().map_or_else(said, |reason| Cause::Found(reason));
             changes.extend(self.obey(&[told], cause, now));
         }
-        self.note_all(now);
         let judged = self.deal_all(now);
         let tables = self.publish();
+        // Of a service that comes to have a writer, only now is it known who stands by, and why.
+        self.note_all(now);
         let mut commands = self.footprint.change(&footprint, tables);
         self.footprint = footprint;
         if first && unknown_host {
@@ -100,8 +102,7 @@ impl Controller {
                 let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
                 let target = SocketAddr::new(backend.address, backend.port);
                 let before = members.remove(&backend.name).filter(|before| before.target == target);
-                // The drain of one that has an agent may have been the agent's word, which is not remembered.
-                let drained = left(backend).is_some_and(|left| left.drained && service.agent.is_none());
+                let drained = left(backend).is_some_and(|left| left.drained);
                 let order = match &remembered {
                     Some(orders) => orders.get(&key).filter(|(at, _)| *at == target).map(|(_, order)| *order),
                     None => Some(Order { drained, ..Order::default() }),
@@ -134,7 +135,9 @@ impl Controller {
                 let asked = service.agent.as_ref();
                 let (agent, announced) = asked
                     .map(|agent| agents.seat(agent, target, (i, j), &mut self.jitter, now))
-                    .map_or_else(Default::default, |(agent, announced)| (Some(agent), announced));
+                    // Until another agent than before has answered, what stands does.
+                    .map(|(agent, says)| (Some(agent), says.unwrap_or_else(|| member.announced.clone())))
+                    .unwrap_or_default();
                 if let Some(was) = member.was.filter(|_| member.announced != announced) {
                     retold.push(((i, j), was));
                 }
@@ -164,6 +167,24 @@ impl Controller {
         let changed = was_up.into_iter().filter(|(slot, was_up)| is_up(*slot) != *was_up && !is_retold(*slot));
         let changed = changed.map(|(slot, _)| slot);
         (changed.collect(), retold)
+    }
+
+    /// What checks say of a backend that by a reload goes by other ones, and is down by that rather than by its agent.
+    fn found_down(&self, (pool, member): Slot, was: BackendState) -> Option<String> {
+        let member = &self.pools[pool].members[member];
+        let subject = &self.subjects[member.subject];
+        let was_healthy = !matches!(was, BackendState::Down | BackendState::Maint);
+        let is_down = !subject.is_up() && member.announced.down().is_none() && !member.in_force().maintenance;
+        (was_healthy && is_down).then(|| why(subject))
+    }
+
+    /// What the agent of a backend says, if there is one.
+    fn words(&self, (pool, member): Slot) -> Option<String> {
+        let member = &self.pools[pool].members[member];
+        match (&member.announced, member.agent) {
+            (announced, Some(agent)) if announced.is_nothing() => self.agents.says(agent),
+            (announced, _) => (!announced.is_nothing()).then(|| announced.to_string()),
+        }
     }
 
     /// Deals every table that is not what it should be; says which services have too few healthy backends by that.

@@ -72,7 +72,7 @@ pub struct AdoptedBackend {
     pub port: u16,
     /// Its state.
     pub state: BackendState,
-    /// Whether its operator had drained it: so of one that is `Drain`, and maybe of one that is `Down`.
+    /// Whether its operator had drained it. One that is `Drain` and was not drained by its operator was by its agent.
     pub drained: bool,
     /// Where it was sent to: packets go on there until the neighbour table says otherwise.
     pub next_hop: Option<NextHop>,

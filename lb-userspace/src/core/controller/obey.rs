@@ -17,10 +17,12 @@ use crate::core::view::BackendState;
 pub(super) enum Cause<'s> {
     /// Their operator ordered it.
     Ordered(Change),
-    /// Their agent said these words.
-    Said(&'s str),
+    /// Their agent said these words; `quietly`: of a weight that varies, which is no news.
+    Said { words: &'s str, quietly: bool },
     /// Nobody asks their agent any more: what it said has ended.
     Unasked,
+    /// The same, or it says something else; but checks that they go by since then say this: they are down.
+    Found(&'s str),
 }
 
 impl Controller {
@@ -51,7 +53,7 @@ impl Controller {
             logs.push(cause.told(pool, j, was, &self.subjects));
             let judged = pool.judged(before, &self.subjects);
             if judged.is_none() && before.took_flows && !pool.takes_flows() {
-                let message = cause.none_left(&pool.service.name);
+                let message = cause.none_left(pool);
                 logs.push(Command::Log { level: Level::Warn, message });
             }
             logs.extend(judged);
@@ -64,8 +66,9 @@ impl Cause<'_> {
     /// As the reason of a transition; `awaits`: of a backend that is to pass a check first.
     fn reason(self, awaits: bool) -> String {
         let order = match self {
-            Self::Said(words) => return format!("its agent says: {words}"),
+            Self::Said { words, .. } => return format!("its agent says: {words}"),
             Self::Unasked => return "its agent is not asked any more".to_owned(),
+            Self::Found(reason) => return reason.to_owned(),
             Self::Ordered(Change::Drain(true)) => "drain",
             Self::Ordered(Change::Drain(false)) => "undrain",
             Self::Ordered(Change::Maintenance(true)) => "maintenance",
@@ -80,23 +83,22 @@ impl Cause<'_> {
     fn told(self, pool: &Pool, member: usize, was: BackendState, subjects: &Subjects) -> Command {
         let member = &pool.members[member];
         let state = member.state(subjects);
+        let drains = matches!(self, Self::Ordered(Change::Drain(true))) || state == BackendState::Drain && state != was;
         let says = match self {
             // It was cut, or had nothing to begin with.
-            _ if state == BackendState::Drain
-                && state != was
-                && pool.sent(member, subjects) == BackendState::Standby =>
-            {
+            _ if drains && pool.sent(member, subjects) == BackendState::Standby => {
                 "is drained: another one is the writer".to_owned()
             }
             Self::Ordered(change) => ordered(change, member, state),
-            Self::Said(_) | Self::Unasked => announced(member, was, state),
+            Self::Said { .. } | Self::Unasked | Self::Found(_) => announced(member, was, state),
         };
         let because = match self {
             Self::Ordered(_) => String::new(),
-            Self::Said(_) | Self::Unasked => format!(" ({})", self.reason(false)),
+            Self::Said { .. } | Self::Unasked | Self::Found(_) => format!(" ({})", self.reason(false)),
         };
         let level = match self {
-            Self::Said(_) if state == BackendState::Down && was != state => Level::Warn,
+            Self::Said { .. } | Self::Found(_) if state == BackendState::Down && was != state => Level::Warn,
+            Self::Said { quietly: true, .. } => Level::Debug,
             _ => Level::Info,
         };
         let message = format!("backend {} {says}{because}; {}", member.key, pool.strength());
@@ -104,16 +106,19 @@ impl Cause<'_> {
     }
 
     /// A line about a service that takes no new flows any more.
-    fn none_left(self, service: &str) -> String {
-        match self {
-            Self::Ordered(_) => format!(
+    fn none_left(self, pool: &Pool) -> String {
+        let service = &pool.service.name;
+        let by_orders = matches!(self, Self::Ordered(_)) && pool.members.iter().all(|it| it.announced.is_nothing());
+        if by_orders {
+            format!(
                 "service {service} takes no new flows, as no healthy backend of it is free of orders: `pivot undrain {service}/NAME`, \
                  `pivot ready {service}/NAME` or `pivot weight {service}/NAME reset` brings one back"
-            ),
-            Self::Said(_) | Self::Unasked => format!(
+            )
+        } else {
+            format!(
                 "service {service} takes no new flows, as its backends are down, or kept from them by orders or their agents: `pivot \
                  backends` shows which"
-            ),
+            )
         }
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct Member {
     pub(super) announced: Announced,
     /// When its state last changed.
     pub(super) since: Now,
-    /// The state that it had when one was told last.
+    /// The state that it had when it was looked at last, whether there was anything to tell or not.
     pub(super) was: Option<BackendState>,
     /// The state that it was told to be shown in last.
     pub(super) told: Option<BackendState>,

@@ -131,7 +131,7 @@ impl Controller {
 }
 
 /// Why backends are up, or down.
-fn why(subject: &Subject) -> String {
+pub(super) fn why(subject: &Subject) -> String {
     match (subject.last_check.as_ref().map(|(_, outcome)| &outcome.verdict), subject.is_up()) {
         (Some(Err(reason)), false) => reason.clone(),
         (Some(Ok(found)), true) if !found.is_empty() => format!("its checks pass: {found}"),

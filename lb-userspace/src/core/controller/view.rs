@@ -101,7 +101,7 @@ impl Controller {
             weight: backend.weight,
             weight_now: Some(member.weight_now()).filter(|now| *now != backend.weight),
             ordered: Some(member.order).filter(|order| *order != Order::default()).map(|order| order.to_string()),
-            agent: member.agent.map(|agent| self.agents.view(agent, now)),
+            agent: member.agent.map(|agent| self.agents.view(agent, &member.announced, now)),
             state,
             writer: pool.epoch(member),
             health: subject.health.counter(),

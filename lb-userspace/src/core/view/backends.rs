@@ -16,9 +16,9 @@ pub enum BackendState {
     Starting,
     /// Healthy, keeps its flows, takes no new ones.
     Drain,
-    /// Failed its checks: its flows are reset.
+    /// Failed its checks, or its agent says so: its flows are reset, or kept, as its service says.
     Down,
-    /// In maintenance, as ordered: its flows are reset, and it is not checked.
+    /// In maintenance, as ordered or as its agent says: its flows are reset, and it is not checked.
     Maint,
     /// Healthy, but another one is the writer: any flows of it are reset.
     Standby,

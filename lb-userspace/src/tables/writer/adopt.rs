@@ -161,8 +161,8 @@ impl Reading<'_> {
         let endpoint = |protocol| (IpAddr::from(key.address), u16::from_be(key.l4 as u16), protocol);
         let interface = self.interfaces.get(&hop.port()).filter(|_| hop.way() == Some(Way::L2) && hop.mac48() != 0);
         let next_hop = interface.map(|index| (*index, Mac(hop.mac())));
-        // A hop that is up or drained says it better: it is written last.
-        let drained = state == Some(BackendState::Drain) || drained && state == Some(BackendState::Down);
+        // The word is its operator's alone; a hop may be drained by its agent. One that is up says it better: it is written last.
+        let drained = drained && matches!(state, Some(BackendState::Drain | BackendState::Down));
         let service = protocol_of(&key).map(endpoint);
         Some(service.map(|service| Adopted { service, bound, state, drained, next_hop }))
     }

@@ -98,7 +98,7 @@ fn half_of_the_weight_is_half_of_the_share() {
     assert_eq!((view.weight, view.weight_now), (100, Some(50)));
     assert!((view.share - 0.2).abs() < 0.01, "{}", view.share);
     assert!(
-        rig.logged(Level::Info, "keystone/c2 is up, and has weight 50, not 100 as configured (its agent says: 50%)")
+        rig.logged(Level::Debug, "keystone/c2 is up, and has weight 50, not 100 as configured (its agent says: 50%)")
     );
 }
 
@@ -172,6 +172,32 @@ fn what_is_ignored_is_shown_and_told_once() {
     rig.said("c2", "up maxconn:40");
     assert_eq!(rig.agent("keystone/c2").ignored.as_deref(), Some("maxconn:40"));
     assert_eq!(rig.logs.iter().filter(|(_, line)| line.contains("maxconn")).count(), 1, "{:?}", rig.logs);
+}
+
+/// What is said behind the sharp, or varies from one answer to the next, is shown, and is nothing to tell each time.
+#[test]
+fn what_makes_nothing_else_of_a_backend_is_not_told() {
+    let mut rig = Rig::watched();
+    rig.said("c2", "down # load 12.31");
+    let (logs, before) = (rig.logs.len(), rig.image.clone());
+    rig.said("c2", "down # load 12.29");
+    assert_eq!(rig.agent("keystone/c2").down.as_deref(), Some("down (load 12.29)"));
+    assert_eq!((rig.logs.len(), &rig.image), (logs, &before), "{:?}", rig.logs);
+    rig.said("c2", "up maxconn:30");
+    let logs = rig.logs.len();
+    for says in ["up", "up maxconn:30", "up", "up maxconn:40"] {
+        rig.said("c2", says);
+    }
+    assert_eq!(rig.logs.len(), logs, "{:?}", rig.logs);
+}
+
+#[test]
+fn a_weight_that_varies_is_no_news_but_one_that_takes_or_gives_back_all_is() {
+    let mut rig = Rig::watched();
+    for (says, level) in [("50%", Level::Debug), ("60%", Level::Debug), ("0%", Level::Info), ("70%", Level::Info)] {
+        rig.said("c2", says);
+        assert!(rig.logged(level, &format!("(its agent says: {says})")), "{says}: {:?}", rig.logs);
+    }
 }
 
 /// In maintenance its checks rest; its agent is what ends that.
@@ -292,9 +318,13 @@ fn the_last_one_is_missed() {
     ["c1", "c2", "c3"].iter().for_each(|host| rig.say(host, "drain"));
     rig.run(INTERVAL * 2, |_| passed());
     assert!(rig.service("keystone").table.is_empty());
-    assert!(
-        rig.logged(Level::Warn, "service keystone takes no new flows, as its backends are down, or kept from them")
-    );
+    let line = "service keystone takes no new flows, as its backends are down, or kept from them";
+    assert!(rig.logged(Level::Warn, line));
+    // An order that takes the last one is not all that is to be undone.
+    rig.said("c3", "ready");
+    let logs = rig.logs.len();
+    rig.order(&one("keystone/c3"), Change::Drain(true)).unwrap();
+    assert!(rig.logs[logs..].iter().any(|(_, told)| told.starts_with(line)), "{:?}", &rig.logs[logs..]);
 }
 
 #[test]
@@ -377,7 +407,68 @@ fn an_agent_that_several_services_name_is_asked_once() {
     // One that asks for something else is another one.
     shared.services[1].agent = Some(Agent { path: "/mysql".into(), ..Agent::at(9999) });
     rig.configure(shared);
+    rig.said("c1", "up");
+    assert_eq!([rig.state("keystone/c2"), rig.state("mysql/c2")], [BackendState::Drain, BackendState::Drain]);
+    rig.said("c2", "up");
     assert_eq!([rig.state("keystone/c2"), rig.state("mysql/c2")], [BackendState::Drain, BackendState::Up]);
+}
+
+/// A drain does not end for the moment that it takes another path to answer; what that one says then counts alone.
+#[test]
+fn what_stands_is_kept_until_another_agent_answers() {
+    let mut rig = Rig::watched();
+    rig.said("c2", "drain 50%");
+    let mut elsewhere = watched();
+    elsewhere.services[0].agent = Some(Agent { interval: INTERVAL, path: "/new".into(), ..Agent::at(9999) });
+    let events = rig.controller.events(None, 100, rig.now).len();
+    assert_eq!(outline(&rig.configure(elsewhere.clone())), Vec::<String>::new());
+    rig.fail("c2", "HTTP 404, expected 2xx");
+    assert_eq!(outline(&rig.configure(elsewhere)), Vec::<String>::new());
+    let shown = rig.agent("keystone/c2");
+    assert_eq!((shown.in_force.as_deref(), shown.says), (Some("drain, 50%"), None));
+    assert!(rig.logged(Level::Warn, "HTTP 404, expected 2xx; what it said before stands: drain, 50%"));
+    assert_eq!(rig.controller.events(None, 100, rig.now).len(), events);
+    rig.said("c2", "up");
+    assert_eq!((rig.state("keystone/c2"), rig.view("keystone/c2").weight_now), (BackendState::Up, None));
+    assert_eq!(rig.last_reason(), "its agent says: up");
+}
+
+/// One that others go by is known.
+#[test]
+fn who_comes_to_an_agent_that_has_answered_goes_by_that_at_once() {
+    let mut config = watched();
+    let rarely = Agent { interval: Duration::from_secs(3600), path: "/mysql".into(), ..Agent::at(9999) };
+    config.services[1].agent = Some(rarely);
+    let mut rig = Rig::new();
+    rig.say("c2", "drain");
+    rig.configure(config.clone());
+    rig.run(LONG, |_| passed());
+    rig.said("c2", "ready");
+    assert_eq!([rig.state("keystone/c2"), rig.state("mysql/c2")], [BackendState::Up, BackendState::Drain]);
+    config.services[1].agent = config.services[0].agent.clone();
+    rig.configure(config);
+    assert_eq!(rig.state("mysql/c2"), BackendState::Up);
+    assert_eq!(rig.last_reason(), "its agent says: ready");
+}
+
+/// Checks that a reload changes at the same time have the last word, if that is what it comes to.
+#[test]
+fn words_that_end_when_a_check_fails_are_not_the_reason() {
+    let mut rig = Rig::watched();
+    rig.said("c2", "drain");
+    // The other service's check of the same backends has found what is wrong.
+    let mut both = watched();
+    both.services[1].backends = both.services[0].backends.clone();
+    both.services[1].check.interval = Duration::from_secs(1);
+    rig.configure(both.clone());
+    rig.run(LONG, |backend| if backend.to_string() == "mysql/c2" { refused() } else { passed() });
+    assert_eq!([rig.state("keystone/c2"), rig.state("mysql/c2")], [BackendState::Drain, BackendState::Down]);
+    both.services[0].agent = None;
+    both.services[0].check = both.services[1].check.clone();
+    rig.configure(both);
+    assert_eq!(rig.state("keystone/c2"), BackendState::Down);
+    assert_eq!(rig.last_reason(), "connection refused");
+    assert!(rig.logged(Level::Warn, "backend keystone/c2 is down (connection refused)"), "{:?}", rig.logs);
 }
 
 #[test]
@@ -392,6 +483,22 @@ fn a_reload_keeps_the_words_of_an_agent_that_is_asked_the_same() {
     assert_eq!(rig.state("keystone/c2"), BackendState::Drain);
     assert!(rig.agent("keystone/c2").next_s.is_some_and(|next| next <= 0.5), "{:?}", rig.agent("keystone/c2"));
     assert_eq!(rig.controller.events(None, 100, rig.now).len(), events);
+}
+
+/// Of two that are asked the same at another pace, the one that was heard last knows.
+#[test]
+fn another_pace_goes_on_from_what_was_heard_last() {
+    let mut config = watched();
+    config.services[1].agent = Some(Agent { interval: Duration::from_secs(3600), ..Agent::at(9999) });
+    let mut rig = Rig::new();
+    ["c1", "c2", "c3"].iter().for_each(|host| rig.say(host, "drain"));
+    rig.configure(config.clone());
+    rig.run(LONG, |_| passed());
+    rig.said("c2", "ready");
+    assert_eq!([rig.state("keystone/c2"), rig.state("mysql/c2")], [BackendState::Up, BackendState::Drain]);
+    config.services[0].agent = Some(Agent { interval: INTERVAL * 2, ..Agent::at(9999) });
+    rig.configure(config);
+    assert_eq!([rig.state("keystone/c2"), rig.state("mysql/c2")], [BackendState::Up, BackendState::Drain]);
 }
 
 #[test]
@@ -420,27 +527,32 @@ fn a_service_that_comes_to_an_agent_goes_by_what_stands() {
     assert_eq!(rig.last_reason(), "its agent says: drain");
 }
 
-/// What an agent said is not remembered: it is asked, and until then the checks say what there is to say. A table does not tell whose
-/// word a drain was.
+/// What an agent said is not remembered: it is asked, and until then the checks say what there is to say. What an operator ordered
+/// is, whether there is an agent or not.
 #[test]
 fn a_restart_asks_anew() {
-    let left = |service_port| AdoptedBackend {
+    let left = |host, service_port, drained| AdoptedBackend {
         vip: VIP,
         service_port,
         protocol: Protocol::Tcp,
-        address: node("c2"),
+        address: node(host),
         port: service_port + 10_000,
         state: BackendState::Drain,
-        drained: true,
+        drained,
         next_hop: None,
     };
-    let mut rig = Rig::on("c1", vec![left(5000), left(3306)]);
-    rig.configure(watched());
-    assert_eq!([rig.state("keystone/c2"), rig.state("mysql/c2")], [BackendState::Up, BackendState::Drain]);
-    assert_eq!(rig.controller.orders().len(), 1);
-    rig.say("c2", "drain");
-    rig.run(Duration::from_secs(1), |_| passed());
-    assert_eq!(rig.state("keystone/c2"), BackendState::Drain);
+    // The agent may have been taken out of the file meanwhile.
+    for config in [watched(), config()] {
+        let adopted = vec![left("c1", 5000, true), left("c2", 5000, false), left("c2", 3306, true)];
+        let mut rig = Rig::on("c1", adopted);
+        rig.configure(config.clone());
+        let states = ["keystone/c1", "keystone/c2", "mysql/c2"].map(|name| rig.state(name));
+        assert_eq!(states, [BackendState::Drain, BackendState::Up, BackendState::Drain]);
+        assert_eq!(rig.controller.orders().len(), 2);
+        rig.say("c2", "drain");
+        rig.run(Duration::from_secs(1), |_| passed());
+        assert_eq!(rig.state("keystone/c2") == BackendState::Drain, config == watched());
+    }
 }
 
 #[test]

@@ -118,3 +118,20 @@ fn another_writer_is_told_of_both_that_are_shown_otherwise_by_it() {
         ]
     );
 }
+
+#[test]
+fn a_service_that_comes_to_have_one_writer_tells_of_those_that_stand_by_from_then_on() {
+    let mut rig = Rig::running();
+    rig.run(LONG, |_| passed());
+    let mut single = config();
+    single.services[1].balance = Balance::Single { failback: Failback::Never };
+    rig.configure(single);
+    let why = "c1 is the writer (epoch 1): it is the first of those that are fit";
+    let others = ["c2", "c3"].map(|other| format!("mysql/{other}: Up -> Standby: {why}"));
+    assert_eq!(told(&rig, Some("mysql")), others);
+    rig.configure(config());
+    assert_eq!(
+        told(&rig, Some("mysql"))[2..],
+        ["c2", "c3"].map(|other| format!("mysql/{other}: Standby -> Up: the configuration was reloaded"))
+    );
+}

@@ -176,6 +176,19 @@ fn a_drained_writer_makes_way_at_once_and_keeps_nothing() {
     rig.has("c1", 3);
 }
 
+/// It has no flows to keep, whatever else it is.
+#[test]
+fn one_that_stands_by_is_drained_without_a_word_of_flows() {
+    let mut rig = Rig::single(plain());
+    rig.run(Duration::from_secs(20), but(&["c2"]));
+    rig.drained("mysql/c2", true);
+    rig.drained("mysql/c3", true);
+    for name in ["c2", "c3"] {
+        let line = format!("backend mysql/{name} is drained: another one is the writer");
+        assert!(rig.logged(Level::Info, &line), "{:?}", rig.logs);
+    }
+}
+
 #[test]
 fn a_writer_in_maintenance_or_without_a_weight_makes_way() {
     let mut rig = Rig::single(plain());

@@ -128,6 +128,18 @@ fn records_that_nothing_leads_to_are_free() {
     assert_eq!(adopted.books.backend_indexes.free(), 16 - 5);
 }
 
+/// Whose word it is that drains, the hop does not tell: an agent's is not remembered.
+#[test]
+fn a_drain_that_is_not_its_operators_is_not_found_as_his() {
+    let (writer, mut image) = written();
+    image.services[0].backends.iter_mut().for_each(|backend| backend.drained = false);
+    let (mut adopted, _) = successor(writer.memory);
+    adopted.apply(&image).unwrap();
+    let (_, found) = successor(adopted.memory);
+    let states = found.iter().map(|backend| (backend.state, backend.drained));
+    assert!(states.clone().any(|(state, _)| state == Some(Drain)) && states.clone().all(|(_, drained)| !drained));
+}
+
 #[test]
 fn a_drain_is_found_again_of_a_backend_that_is_down_until_it_is_undone() {
     let (writer, mut image) = written();

@@ -241,8 +241,8 @@ impl Subjects {
         if let Probing::InFlight { began, .. } = it.probing {
             it.checked = Some(began);
         }
-        let pause = jitter.around(health.pause(it.check()));
-        self.plan(subject, Probing::Due(Now(now.0 + pause)));
+        let due = jitter.due(now, health.pause(it.check()));
+        self.plan(subject, Probing::Due(due));
         transition
     }
 }

@@ -4,6 +4,11 @@
 
 use std::time::Duration;
 
+use crate::core::event::Now;
+
+/// Longest that what is due may wait for what is due a little later.
+const GATHERED: Duration = Duration::from_millis(10);
+
 /// A generator of jitter: `SplitMix64` (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 #[derive(Debug, Clone)]
 pub struct Jitter {
@@ -20,6 +25,15 @@ impl Jitter {
     /// The pause, give or take a tenth.
     pub fn around(&mut self, pause: Duration) -> Duration {
         pause - pause / 10 + self.up_to(pause / 5)
+    }
+
+    /// When it is time again after this pause, give or take a tenth of it. Times are multiples of a hundredth of the pause, so that what is
+    /// due at about the same time is done together: waking up costs more than one check more.
+    pub fn due(&mut self, now: Now, pause: Duration) -> Now {
+        let step = (pause / 100).min(GATHERED);
+        let earliest = now.0 + pause - pause / 10;
+        let time = (earliest + self.up_to(pause / 5 - step)).as_nanos();
+        Now(Duration::from_nanos(time.next_multiple_of(step.as_nanos().max(1)) as u64))
     }
 
     /// Anything from zero to this.

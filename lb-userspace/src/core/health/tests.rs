@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::{Health, Jitter, Transition, step, top};
 use crate::core::config::model::Check;
+use crate::core::event::Now;
 
 fn check(rise: u32, fall: u32) -> Check {
     Check {
@@ -99,6 +100,28 @@ proptest! {
         let jittered = Jitter::new(seed).around(pause);
         prop_assert!(jittered >= pause * 9 / 10 && jittered <= pause * 11 / 10, "{:?}", jittered);
     }
+
+    #[test]
+    fn what_is_due_is_within_a_tenth_too_and_at_few_different_times(
+        seed in any::<u64>(), now in 0u64..u64::MAX / 4, millis in 1u64..100_000
+    ) {
+        let (now, pause) = (Now(Duration::from_nanos(now)), Duration::from_millis(millis));
+        let due = Jitter::new(seed).due(now, pause);
+        let waits = due.0 - now.0;
+        prop_assert!(waits >= pause * 9 / 10 && waits <= pause * 11 / 10, "{:?}", waits);
+        let step = (pause / 100).min(Duration::from_millis(10));
+        prop_assert_eq!(due.0.as_nanos() % step.as_nanos(), 0);
+    }
+}
+
+#[test]
+fn checks_of_many_backends_begin_together_in_small_numbers() {
+    let mut jitter = Jitter::new(7);
+    let due = (0..4000).map(|_| jitter.due(Now(Duration::from_secs(77)), Duration::from_secs(2)));
+    let mut at: std::collections::BTreeMap<Now, usize> = std::collections::BTreeMap::new();
+    due.for_each(|due| *at.entry(due).or_default() += 1);
+    assert!((39..=41).contains(&at.len()), "a fifth of 2 s, in steps of 10 ms: {}", at.len());
+    assert!(at.values().all(|together| *together < 200), "{at:?}");
 }
 
 #[test]

@@ -300,3 +300,30 @@ impl Controller {
         self.publish().into_iter().chain(logs).collect()
     }
 }
+
+#[cfg(test)]
+impl Controller {
+    /// Every backend of a service with agents goes by one, every agent has backends, which have its words once it has answered, and
+    /// what is asked alike is one.
+    pub(super) fn judge_agents(&self) -> Result<(), proptest::test_runner::TestCaseError> {
+        use proptest::prelude::*;
+        let identities: std::collections::HashSet<&Identity> = self.agents.all.iter().map(|it| &it.identity).collect();
+        prop_assert_eq!(identities.len(), self.agents.all.len());
+        for (i, agent) in self.agents.all.iter().enumerate() {
+            prop_assert!(!agent.members.is_empty() && agent.members.is_sorted());
+            prop_assert!(self.agents.timers.contains(&(agent.asking.deadline(), i)));
+            for (pool, member) in &agent.members {
+                let member = &self.pools[*pool].members[*member];
+                prop_assert_eq!(member.agent, Some(i));
+                prop_assert!(agent.heard.is_none() || member.announced == agent.announced, "{}", member.key);
+            }
+        }
+        prop_assert_eq!(self.agents.timers.len(), self.agents.all.len());
+        let has_agent = |pool: &&super::pool::Pool| pool.service.agent.is_some();
+        let members: usize = self.pools.iter().filter(has_agent).map(|pool| pool.members.len()).sum();
+        prop_assert_eq!(self.agents.all.iter().map(|agent| agent.members.len()).sum::<usize>(), members);
+        let mut others = self.pools.iter().filter(|pool| !has_agent(pool)).flat_map(|pool| &pool.members);
+        prop_assert!(others.all(|member| member.agent.is_none() && member.announced.is_nothing()));
+        Ok(())
+    }
+}

@@ -7,10 +7,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{Rig, backend, config, hop, node, passed, refused, service};
+use crate::core::agent::words::Heard;
 use crate::core::check::Attempt;
 use crate::core::command::Command;
 use crate::core::config::Config;
-use crate::core::config::model::{BelowMin, Holder};
+use crate::core::config::model::{Agent, BelowMin, Holder};
 use crate::core::controller::probing::ANEW;
 use crate::core::controller::subject::{Identity, Probing};
 use crate::core::event::{BackendKey, DrainTarget, Event, Mac, NextHop, Now, ProbeOutcome};
@@ -25,6 +26,8 @@ enum Step {
     Wait(u16),
     /// The end of one of the checks that ever started, in flight or not.
     Answer(prop::sample::Index, bool),
+    /// An agent answers one of the questions that were ever put, awaited or not.
+    Say(prop::sample::Index, &'static str),
     /// This configuration is loaded.
     Reload(Config),
     /// This is ordered of this backend of this service, or everywhere.
@@ -45,14 +48,24 @@ fn configs() -> impl Strategy<Value = Config> {
     let weight = prop::sample::select(vec![0, 50, 100]);
     let alike = prop::sample::select(vec![None, Some(2), Some(3)]);
     let below = prop::sample::select(vec![(1, BelowMin::Reset), (2, BelowMin::Reset), (2, BelowMin::Keep)]);
-    let policy = (prop::sample::select(vec![0, 7]), below);
+    let paths = prop::sample::select(vec![None, Some("/"), Some("/new")]);
+    let agents = (paths.clone(), paths, prop::sample::select(vec![1, 60]));
+    let policy = (prop::sample::select(vec![0, 7]), below, agents);
     (services, backends, holder, weight, any::<bool>(), 1u32..4, alike, policy).prop_map(
-        |(names, hosts, holder, weight, moved, rise, alike, (slow_start, (min_healthy, below_min)))| {
+        |(names, hosts, holder, weight, moved, rise, alike, (slow_start, (min_healthy, below_min), agents))| {
             let mut config = config();
             config.vips[0].holder = Holder::Host(holder.to_owned());
             config.services = names.iter().zip([5000, 3306, 8774]).map(|(name, port)| service(name, port)).collect();
             for service in &mut config.services {
                 service.check.rise = rise;
+                let (one, others, interval) = agents;
+                let path = if service.name == "mysql" { one } else { others };
+                let agent = |path: &str| Agent {
+                    path: path.to_owned(),
+                    interval: Duration::from_secs(interval),
+                    ..Agent::at(9999)
+                };
+                service.agent = path.map(agent);
                 service.slow_start = Duration::from_secs(slow_start);
                 (service.min_healthy, service.below_min) = (min_healthy.min(hosts.len() as u32), below_min);
                 let port = match alike {
@@ -71,6 +84,9 @@ fn configs() -> impl Strategy<Value = Config> {
     )
 }
 
+/// What agents say; the last one is not understood.
+const SAYINGS: [&str; 9] = ["up", "ready up 100%", "drain", "maint", "down # full", "down", "0%", "50%", "dreary"];
+
 fn changes() -> impl Strategy<Value = Change> {
     let weights =
         prop::sample::select(vec![None, Some(Weight::Of(0)), Some(Weight::Of(30)), Some(Weight::Percent(50))]);
@@ -88,6 +104,8 @@ fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
         20 => (0u16..3000).prop_map(Step::Wait),
         40 => (any::<prop::sample::Index>(), any::<bool>()).prop_map(|(probe, passes)| Step::Answer(probe, passes)),
+        20 => (any::<prop::sample::Index>(), prop::sample::select(SAYINGS.to_vec()))
+            .prop_map(|(question, words)| Step::Say(question, words)),
         4 => configs().prop_map(Step::Reload),
         8 => (services, backends, changes()).prop_map(|(service, backend, change)| Step::Order(service, backend, change)),
         4 => (1u8..6, interface).prop_map(|(host, interface)| Step::Neighbour(host, interface)),
@@ -101,6 +119,8 @@ struct Trial {
     rig: Rig,
     /// Every check that ever started.
     started: Vec<(BackendKey, u64)>,
+    /// Every question that was ever put.
+    asked: Vec<u64>,
     /// The one in flight of each subject: its id, and when it is given up.
     in_flight: HashMap<Identity, (u64, Now)>,
     /// Where each address was seen last; one that is lost is remembered while a backend on another host has it.
@@ -109,7 +129,13 @@ struct Trial {
 
 impl Trial {
     fn start() -> Self {
-        Self { rig: Rig::running(), started: Vec::new(), in_flight: HashMap::new(), seen: BTreeMap::new() }
+        Self {
+            rig: Rig::running(),
+            started: Vec::new(),
+            asked: Vec::new(),
+            in_flight: HashMap::new(),
+            seen: BTreeMap::new(),
+        }
     }
 }
 
@@ -133,6 +159,14 @@ impl Trial {
                 self.in_flight.retain(|_, (current, _)| *current != id);
                 let outcome: ProbeOutcome = if passes { passed() } else { refused() };
                 let commands = self.rig.handle(Event::ProbeEnded { id, outcome });
+                self.judge(&commands)
+            }
+            Step::Say(question, words) => {
+                let Some(id) = (!self.asked.is_empty()).then(|| *question.get(&self.asked)) else { return Ok(()) };
+                let commands = self.rig.handle(Event::AgentAnswered { id, answer: Heard::read(words.as_bytes()) });
+                // What is under way of those that rest from now on does not count.
+                let subjects = &self.rig.controller.subjects;
+                self.in_flight.retain(|_, (id, _)| subjects.of_check(*id).is_some());
                 self.judge(&commands)
             }
             Step::Reload(config) => {
@@ -207,10 +241,14 @@ impl Trial {
     fn judge(&mut self, commands: &[Command]) -> Result<(), TestCaseError> {
         let configured = self.configured();
         self.judge_subjects()?;
+        self.rig.controller.judge_agents()?;
         let subjects = &self.rig.controller.subjects;
         // What a reload took away, or has asked otherwise, takes its check along.
         self.in_flight.retain(|identity, _| subjects.iter().any(|subject| subject.identity == *identity));
         for command in commands {
+            if let Command::Ask { id, .. } = command {
+                self.asked.push(*id);
+            }
             if let Command::Probe { backend, id, attempt, .. } = command {
                 let Attempt { target, timeout, .. } = &**attempt;
                 prop_assert_eq!(configured.get(backend), Some(target), "a check of a backend that is configured");
@@ -284,12 +322,18 @@ impl Trial {
             }
         }
         let members = controller.pools.iter().flat_map(|pool| &pool.members);
-        let checked = members.filter(|member| !member.order.maintenance).map(|member| member.subject);
+        let checked = members.filter(|member| !member.in_force().maintenance).map(|member| member.subject);
         let checked: BTreeSet<usize> = checked.collect();
         for (i, subject) in controller.subjects.iter().enumerate() {
             prop_assert_eq!(checked.contains(&i), subject.probing != Probing::Resting, "maintenance alone rests");
         }
-        prop_assert_eq!(controller.deadline().is_some(), !checked.is_empty(), "every other backend has a next check");
+        let announced = controller.pools.iter().any(|pool| pool.service.agent.is_some());
+        let due = !checked.is_empty() || announced;
+        prop_assert_eq!(
+            controller.deadline().is_some(),
+            due,
+            "every other backend has a next check, every agent a question"
+        );
         Ok(())
     }
 

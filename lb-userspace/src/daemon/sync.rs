@@ -45,8 +45,6 @@ pub(super) struct Syncer {
     sync: FlowSync,
     /// The round under way.
     walk: Option<Walk>,
-    /// The tables have changed since it began: another one is to follow.
-    overtaken: bool,
     /// What is to be sent once the socket takes it.
     outbox: VecDeque<Outgoing>,
     /// VIPs that this host held when it was last asked.
@@ -90,7 +88,6 @@ impl Syncer {
             own,
             socket,
             walk: None,
-            overtaken: false,
             outbox: VecDeque::new(),
             held: BTreeSet::new(),
             changes: 0,
@@ -116,9 +113,7 @@ impl Syncer {
     fn deadline(&self, now: Now) -> Now {
         match (&self.walk, self.outbox.is_empty()) {
             (Some(_), true) => Now(now.0 + REST),
-            // The next round may be due already, and has to wait.
-            (Some(_), false) => self.sync.deadline().max(Now(now.0 + REST)),
-            (None, _) => self.sync.deadline(),
+            _ => self.sync.deadline(),
         }
     }
 
@@ -129,8 +124,7 @@ impl Syncer {
         let presence = self.sync.presence(whole, now);
         let hellos = self.sync.tick(now);
         self.outbox.extend(hellos);
-        // One that is due while another is under way follows it: else tables that change all the time would let none end.
-        if self.walk.is_none() && self.sync.begins_round(now) {
+        if self.sync.begins_round(now) {
             self.walk = Some(Walk::new(writer.services_of(&self.held)));
         }
         // What is told in steps is sent in steps.
@@ -153,9 +147,6 @@ impl Syncer {
                 self.rounds += 1;
                 let ends = self.sync.end_round();
                 self.outbox.extend(ends);
-                if std::mem::take(&mut self.overtaken) {
-                    self.sync.changed(now);
-                }
             }
         }
         self.send();
@@ -231,13 +222,8 @@ impl Syncer {
         let changes = writer.changes();
         if held != self.held || changes != self.changes {
             (self.held, self.changes) = (held, changes);
-            // Other shares or states than before: what it has told is good, and what it tells is no worse than what is told when they
-            // change just behind it. Others' flows, or other backends, it would tell wrongly.
-            self.overtaken = self.walk.as_ref().is_some_and(|walk| walk.is_for(&writer.services_of(&self.held)));
-            if !self.overtaken {
-                self.walk = None;
-                self.sync.changed(now);
-            }
+            self.walk = None;
+            self.sync.changed(now);
         }
     }
 
@@ -375,111 +361,4 @@ fn places(config: &Config, host: &str) -> Option<(IpAddr, Vec<(String, IpAddr)>)
     let others = config.hosts.iter().filter(|other| other.name != host);
     let peers = others.filter_map(|other| Some((other.name.clone(), config.speaks_from(other)?)));
     Some((config.speaks_from(own)?, peers.collect()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::config::model::{Mode, OnDown, Protocol, TableSizes};
-    use crate::core::event::BackendKey;
-    use crate::core::plan::{BackendImage, Hold, Image, ServiceImage, VipImage};
-    use crate::core::sync::message::Key;
-    use crate::core::view::BackendState;
-    use crate::tables::clock::Clock;
-    use crate::tables::memory::TableMemory;
-    use crate::tables::sizes::Sizes;
-
-    const VIP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 100));
-    const SLOTS: u32 = 101;
-
-    fn backend(number: u8) -> BackendImage {
-        BackendImage {
-            key: BackendKey { service: "web".to_owned(), backend: format!("c{number}") },
-            address: IpAddr::from([10, 0, 0, number]),
-            port: 80,
-            mode: Mode::L2,
-            local: true,
-            state: BackendState::Up,
-            drained: false,
-            next_hop: None,
-        }
-    }
-
-    /// A service whose backends share its slots, so many to the first.
-    fn image(backends: &[u8], first: u16) -> Image {
-        let service = ServiceImage {
-            name: "web".to_owned(),
-            vip: "internal".to_owned(),
-            port: 80,
-            protocol: Protocol::Tcp,
-            idle_timeout: Duration::from_secs(60),
-            affinity: None,
-            on_down: OnDown::Reset,
-            backends: backends.iter().copied().map(backend).collect(),
-            single: false,
-            table: (0..SLOTS as u16).map(|slot| u16::from(slot >= first)).collect(),
-        };
-        let vip = VipImage {
-            name: "internal".to_owned(),
-            address: VIP,
-            interface: "eth0".to_owned(),
-            hold: Hold::Yes,
-            holder: None,
-            speaker: None,
-        };
-        Image { vips: vec![vip], services: vec![service], ..Image::default() }
-    }
-
-    async fn syncer() -> (Syncer, Writer) {
-        let tables = TableSizes { flows: 1 << 19, maglev: SLOTS, ..TableSizes::default() };
-        let clock = Clock::with_hz(1000);
-        let writer = Writer::new(TableMemory::heap(&Sizes::of(&tables, 1), clock), clock, Box::new(|| Ok(())));
-        let key = Key::new(b"of all hosts");
-        let cluster = Cluster { key, port: 0, heartbeat: Duration::ZERO };
-        let own = IpAddr::from([127, 0, 0, 1]);
-        let beginning = Beginning { cluster, own, peers: Vec::new(), session: 7, socket: None };
-        let socket = UdpSocket::bind((own, 0)).await.unwrap();
-        (Syncer::open(beginning, socket, Now::default()), writer)
-    }
-
-    fn after(millis: u64) -> Now {
-        Now(Duration::from_millis(millis))
-    }
-
-    /// As agents that report their load have it: shares change all the time.
-    #[tokio::test]
-    async fn rounds_end_though_tables_change_all_the_time_and_another_one_follows() {
-        let (mut syncer, mut writer) = syncer().await;
-        let mut turns = (0..400).map(|turn| {
-            writer.apply(&image(&[1, 2], 40 + turn % 2)).unwrap();
-            syncer.notice(&writer, BTreeSet::from([VIP]), after(5 * u64::from(turn)));
-            syncer.turn(&writer, after(5 * u64::from(turn)));
-            syncer.rounds
-        });
-        assert_eq!(turns.next(), Some(0), "a round takes several turns");
-        assert!(turns.last() >= Some(2));
-        let rounds = syncer.rounds;
-        for turn in 400..800 {
-            syncer.turn(&writer, after(5 * turn));
-        }
-        // The one under way, the one that follows it, and the one that is repeated.
-        assert!((rounds + 2..=rounds + 3).contains(&syncer.rounds), "{rounds} {}", syncer.rounds);
-        assert!(syncer.walk.is_none());
-    }
-
-    /// Its backends' indexes may stand for others by now.
-    #[tokio::test]
-    async fn a_round_for_other_backends_begins_anew() {
-        let (mut syncer, mut writer) = syncer().await;
-        let held = BTreeSet::from([VIP]);
-        writer.apply(&image(&[1, 2], 40)).unwrap();
-        syncer.notice(&writer, held.clone(), after(0));
-        syncer.turn(&writer, after(0));
-        assert!(syncer.walk.is_some());
-        writer.apply(&image(&[1, 3], 40)).unwrap();
-        syncer.notice(&writer, held, after(1));
-        assert!(syncer.walk.is_none() && !syncer.overtaken);
-        syncer.turn(&writer, after(1));
-        assert!(syncer.walk.is_some_and(|walk| walk.is_for(&writer.services_of(&BTreeSet::from([VIP])))));
-    }
 }

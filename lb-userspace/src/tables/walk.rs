@@ -78,15 +78,6 @@ impl<C: Concern> Walk<C> {
         Self { concerns, behind: 0 }
     }
 
-    /// Whether it is for the flows of these.
-    #[must_use]
-    pub fn is_for(&self, concerns: &HashMap<u16, C>) -> bool
-    where
-        C: PartialEq,
-    {
-        self.concerns == *concerns
-    }
-
     /// Looks at so many sets, and adds what is to be known of the flows in them; `false` once it has seen all.
     #[must_use]
     pub fn step(&mut self, memory: &TableMemory, clock: Clock, sets: usize, found: &mut Vec<C::Finding>) -> bool {

@@ -14,7 +14,7 @@ use crate::core::sync::record::{Endpoint, Record, Subject};
 use crate::tables::walk::{self, Concern, Flow, Scene};
 
 /// One service, by what its index stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Service {
     /// VIP, port and protocol.
     pub endpoint: Endpoint,

@@ -103,6 +103,27 @@ pub enum Command {
     },
 }
 
+/// The same commands without tables that the next ones replace before anything depends on them: each state that is written
+/// costs a grace period, and of what happens at once (a host with thirty services is gone) only the outcome counts.
+#[must_use]
+pub fn without_overtaken(commands: Vec<Command>) -> Vec<Command> {
+    let mut overtaken = false;
+    let mut left: Vec<Command> = Vec::with_capacity(commands.len());
+    for command in commands.into_iter().rev() {
+        let skipped = overtaken && matches!(command, Command::Tables(_));
+        overtaken = match command {
+            Command::Tables(_) => true,
+            Command::Probe { .. } | Command::Ask { .. } | Command::Log { .. } => overtaken,
+            _ => false,
+        };
+        if !skipped {
+            left.push(command);
+        }
+    }
+    left.reverse();
+    left
+}
+
 /// What an address is resolved for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
@@ -123,4 +144,42 @@ pub enum Level {
     Warn,
     /// Broken.
     Error,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::plan::{Hold, VipImage};
+
+    /// Tables that can be told from others.
+    fn tables(name: &str) -> Command {
+        let vip = VipImage {
+            name: name.to_owned(),
+            address: [10, 0, 0, 1].into(),
+            interface: "eth0".to_owned(),
+            hold: Hold::No,
+            speaker: None,
+            holder: None,
+        };
+        Command::Tables(Box::new(Image { vips: vec![vip], ..Image::default() }))
+    }
+
+    fn log(message: &str) -> Command {
+        Command::Log { level: Level::Info, message: message.to_owned() }
+    }
+
+    #[test]
+    fn of_tables_in_a_row_the_last_are_written() {
+        let commands = vec![tables("1"), log("a"), tables("2"), log("b"), tables("3"), log("c")];
+        assert_eq!(without_overtaken(commands), [log("a"), log("b"), tables("3"), log("c")]);
+    }
+
+    #[test]
+    fn tables_that_something_depends_on_are_written() {
+        let route = || Command::AddLocalRoute { address: [10, 0, 0, 1].into() };
+        let commands = vec![tables("1"), tables("2"), route(), log("a"), tables("3"), tables("4")];
+        assert_eq!(without_overtaken(commands), [tables("2"), route(), log("a"), tables("4")]);
+        assert_eq!(without_overtaken(vec![log("a"), route()]), [log("a"), route()]);
+        assert_eq!(without_overtaken(vec![]), []);
+    }
 }

@@ -8,7 +8,7 @@
 //! - [`sync`]: what other controllers are told of flows, and tell. [`told`]: what strangers say is told once.
 //! - [`idle`]: clients that wait for a backend that was cut are made to speak.
 //! - [`refusals`]: connections that backends did not take.
-//! - [`fill`]: how full the flow table is. [`loss`]: what the log has lost.
+//! - [`ready`]: when its socket is opened. [`fill`]: how full the flow table is. [`loss`]: what the log has lost.
 //! - [`answer`]: the API's questions; [`vips`]: those about elections, and orders to hand over.
 //! - [`error`]: why pivotd ends, and its exit codes.
 
@@ -22,6 +22,7 @@ mod groups;
 mod hooks;
 mod idle;
 mod loss;
+mod ready;
 mod refusals;
 mod segments;
 pub mod start;
@@ -35,11 +36,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
-use crate::api;
 use crate::api::error::ApiError;
+use crate::core::command;
 use crate::core::config::Config;
 use crate::core::config::model::TableSizes;
 use crate::core::controller::Controller;
@@ -66,8 +67,8 @@ use self::sync::Syncer;
 use self::tracking::Tracking;
 use self::vips::Standings;
 
-/// Checks and questions whose ends are taken in at once, before anything else that they change is looked at.
-const ENDS: usize = 64;
+/// Events of one kind (checks and questions that end, neighbours that answer) whose outcome is written at once.
+const AT_ONCE: usize = 64;
 
 /// What pivotd is started with.
 #[derive(Debug, Clone)]
@@ -138,13 +139,8 @@ pub async fn run(options: Options, lost: Lost) -> Result<(), DaemonError> {
 
 impl Daemon {
     async fn serve(&mut self) -> Result<(), DaemonError> {
-        let listener = start::listen(&self.instance)?;
         let (questions, mut asked) = mpsc::channel(16);
-        let (stop, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(api::server::serve(listener, questions, async {
-            // Either way of ending means the same.
-            let _ = stopped.await;
-        }));
+        let (mut server, latest) = (None, self.ready_by());
         let signal_error = |source| DaemonError::Signals { source };
         let mut terminate = signal(SignalKind::terminate()).map_err(signal_error)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(signal_error)?;
@@ -154,10 +150,14 @@ impl Daemon {
         walk.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut arrange = tokio::time::interval(fill::ARRANGE);
         arrange.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut ended = Vec::with_capacity(ENDS);
-        tracing::info!(host = self.host, instance = self.options.instance, adopted = self.adopted, "pivotd is ready");
+        let mut ended = Vec::with_capacity(AT_ONCE);
+        let mut found = Vec::with_capacity(AT_ONCE);
         loop {
-            let due = self.controller.deadline().into_iter().chain(self.behind.deadline()).min();
+            if server.is_none() {
+                server = self.open_if_ready(latest, &questions)?;
+            }
+            let ready = server.is_none().then_some(latest);
+            let due = self.controller.deadline().into_iter().chain(self.behind.deadline()).chain(ready).min();
             let wake = due.map(|Now(at)| tokio::time::Instant::from_std(self.began + at));
             let event = tokio::select! {
                 biased;
@@ -171,15 +171,20 @@ impl Daemon {
                     self.answer(question).await;
                     continue;
                 }
-                1.. = self.ends.recv_many(&mut ended, ENDS) => {
-                    for end in ended.drain(..) {
-                        self.handle(end).await;
-                    }
+                1.. = self.ends.recv_many(&mut ended, AT_ONCE) => {
+                    self.handle_all(ended.drain(..)).await;
                     self.follow_up();
                     continue;
                 }
-                Some(neighbour) = self.neighbours.recv() => {
-                    Event::Neighbour { address: neighbour.address, next_hop: self.executor.next_hop(neighbour) }
+                1.. = self.neighbours.recv_many(&mut found, AT_ONCE) => {
+                    let next_hop = |found| self.executor.next_hop(found);
+                    let events: Vec<Event> = found
+                        .drain(..)
+                        .map(|found: Neighbour| Event::Neighbour { address: found.address, next_hop: next_hop(found) })
+                        .collect();
+                    self.handle_all(events).await;
+                    self.follow_up();
+                    continue;
                 }
                 refused = self.refusals.next() => {
                     self.hasten(refused).await?;
@@ -230,15 +235,22 @@ impl Daemon {
             self.handle(event).await;
             self.follow_up();
         }
-        drop(stop);
-        // A server that panicked has nothing to stop.
-        let _ = server.await;
+        if let Some(server) = server {
+            server.stop().await;
+        }
         Ok(())
     }
 
     async fn handle(&mut self, event: Event) {
-        let commands = self.controller.handle(event, self.now());
-        self.executor.execute_all(commands).await;
+        self.handle_all([event]).await;
+    }
+
+    async fn handle_all(&mut self, events: impl IntoIterator<Item = Event>) {
+        let mut commands = Vec::new();
+        for event in events {
+            commands.extend(self.controller.handle(event, self.now()));
+        }
+        self.executor.execute_all(command::without_overtaken(commands)).await;
     }
 
     /// What the controller's decisions mean for everything else.

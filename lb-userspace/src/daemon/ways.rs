@@ -93,6 +93,12 @@ impl Ways {
         }
     }
 
+    /// The addresses that are neighbours, as far as is known.
+    pub(super) fn neighbours(&self) -> impl Iterator<Item = &Addressee> {
+        let neighbour = |way: &Option<Way>| matches!(way, Some(Way::Neighbour { .. }));
+        self.wanted.iter().filter(move |(_, (_, way))| neighbour(way)).map(|(addressee, _)| addressee)
+    }
+
     /// The addresses that an interface leads to.
     pub(super) fn by(&self, index: u32) -> Vec<Addressee> {
         let way = Some(Way::Neighbour { index });

@@ -38,6 +38,12 @@ impl Controller {
         self.peer(group).map(|peer| peer.address)
     }
 
+    /// Whether anybody has answered at an address.
+    #[must_use]
+    pub fn has_seen(&self, addressee: &Addressee) -> bool {
+        self.neighbours.contains_key(addressee)
+    }
+
     /// The way to another host: by the interface that carries the VIP, if there is one.
     fn way_to(&self, host: &Host, vip: &Vip) -> Option<NextHop> {
         let ways = || host.addresses.iter().filter_map(|address| self.seen(*address));
